@@ -1,0 +1,68 @@
+# Sets up .venv once and runs everything from it. Python 3.11 or newer and make are all that has to be there before.
+#
+#   make hello PYTHON=python3.12    another Python
+#   make lab TORCH=cpu              PyTorch's CPU-only build, a tenth of the download on Linux
+#   make test PYTEST_FLAGS="-n 2"   tests on two processes
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?=
+PYTEST_FLAGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
+
+.DEFAULT_GOAL := help
+.PHONY: help hello lab test check notebooks bench-deps clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+hello: $(VENV)/.course  ## tell a story with the bundled model
+	@$(BIN)/minillama generate --prompt "Once upon a time"
+
+lab: $(VENV)/.course  ## open JupyterLab on lesson 00
+	@flags=""; \
+	if [ -n "$$CI" ] || { [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; }; then flags="--no-browser"; fi; \
+	if [ "$$(id -u)" = 0 ]; then flags="$$flags --allow-root"; fi; \
+	exec $(BIN)/python -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
+	    --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $$flags
+
+test: $(VENV)/.test  ## run the tests
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+check: $(VENV)/.test  ## format, lint, types, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+notebooks: $(VENV)/.test  ## run every notebook again, in place
+	$(BIN)/python -m minillama.course.notebooks --execute notebooks/*.ipynb $(wildcard solutions/*.ipynb)
+
+bench-deps: $(VENV)/.bench  ## install what benchmarks/ compares with
+
+clean:  ## remove .venv and every cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp is written last, so an installation that was interrupted starts again.
+
+$(VENV)/.course: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), minillama needs Python 3.11 or newer:" \
+	        "install one and name it, for example: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	    echo "$(PYTHON) cannot make a virtual environment: on Debian and Ubuntu, sudo apt install python3-venv" >&2; exit 1; }
+	@if [ "$(TORCH)" = cpu ]; then $(PIP) --no-deps --index-url $(TORCH_CPU_INDEX) torch; fi
+	$(PIP) -e ".[course]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.course
+	$(PIP) -e ".[course,test]"
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.course
+	$(PIP) -e ".[bench]"
+	@touch $@
