@@ -25,7 +25,9 @@ FLOORS: dict[str, int] = {
     "minillama.sampling": 1,
     "minillama.loss": 1,
     "minillama.quant": 1,  # the package's __init__ runs before any of its modules, so it stands on the lowest floor
+    "minillama.quant.blocks": 1,
     "minillama.quant.formats": 1,
+    "minillama.quant.kquants": 1,
     "minillama.attention": 2,
     "minillama.quant.kernels.": 2,
     "minillama.model": 3,

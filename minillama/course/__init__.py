@@ -1,0 +1,1 @@
+"""What turns the package into a course: notebooks, exercises, checks and grades."""
