@@ -1,7 +1,8 @@
 """The sizes of a LLaMA, and those of the published ones.
 
-Sources: Touvron et al. 2023, "LLaMA", table 2; "Llama 2", table 1; Grattafiori et al. 2024, "The Llama 3 Herd of Models",
-section 3.2; Roziere et al. 2023, "Code Llama"; Jiang et al. 2023, "Mistral 7B", table 1; the files as published.
+Sources: Touvron et al. 2023, "LLaMA", table 2; "Llama 2", table 1; Grattafiori et al. 2024, "The Llama 3 Herd of
+Models", section 3.2; Roziere et al. 2023, "Code Llama"; Jiang et al. 2023, "Mistral 7B", table 1; the
+files as published.
 """
 
 from dataclasses import dataclass
@@ -37,11 +38,13 @@ class RopeScaling:
             raise ConfigError(f"RoPE scaling factor is {self.factor}, expected a positive number")
         if self.kind == "llama3" and not 0 < self.low_freq_factor < self.high_freq_factor < float("inf"):
             raise ConfigError(
-                f"RoPE scaling has low_freq_factor {self.low_freq_factor} and high_freq_factor {self.high_freq_factor}, "
+                f"RoPE scaling has low_freq_factor {self.low_freq_factor}, high_freq_factor {self.high_freq_factor}, "
                 "expected 0 < low < high"
             )
         if self.kind == "llama3" and self.original_max_seq_len <= 0:
-            raise ConfigError(f"RoPE scaling has original context {self.original_max_seq_len}, expected a positive number")
+            raise ConfigError(
+                f"RoPE scaling has original context {self.original_max_seq_len}, expected a positive number"
+            )
         if any(not 0 < divisor < float("inf") for divisor in self.divisors):
             raise ConfigError("RoPE divisors hold a value that is not a positive number")
 
@@ -149,5 +152,3 @@ PRESETS: dict[str, ModelConfig] = {
         dim=256, n_layers=4, n_heads=8, n_kv_heads=4, hidden_dim=768, vocab_size=2048, max_seq_len=1024, tied=True
     ),
 }  # fmt: skip
-
-

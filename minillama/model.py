@@ -1,0 +1,158 @@
+"""The whole model: a stream of vectors, one a token, that every block reads and adds to.
+
+Source: Touvron et al. 2023, "LLaMA: Open and Efficient Foundation Language Models", section 2.2.
+
+    tokens -> embedding -> [ + attention(norm(x)) -> + feed_forward(norm(x)) ] x n_layers -> norm -> output -> logits
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from minillama import attention, cache, feedforward, norm, rope
+from minillama.config import ModelConfig
+from minillama.errors import ContextLengthError, ShapeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pieces:
+    """What a Llama is built from; each can be replaced by one of the same signature."""
+
+    RMSNorm: Callable[[int, float], nn.Module] = norm.RMSNorm
+    SwiGLU: Callable[..., nn.Module] = feedforward.SwiGLU
+    Attention: Callable[..., nn.Module] = attention.Attention
+    KVCache: Callable[..., cache.KVCache] = cache.KVCache
+    rope_frequencies: Callable[..., tuple[Tensor, Tensor]] = rope.rope_frequencies
+    apply_rope: Callable[[Tensor, Tensor, Tensor], Tensor] = rope.apply_rope
+    causal_mask: Callable[..., Tensor] = attention.causal_mask
+    attend: attention.Attend = attention.attend_fused
+    linear: Callable[[int, int], nn.Module] = feedforward.linear
+
+
+def count_parameters(config: ModelConfig) -> int:
+    """How many weights a model of these sizes has.
+
+    >>> from minillama.config import PRESETS
+    >>> count_parameters(PRESETS["llama-7b"])
+    6738415616
+    """
+    attention = config.dim * config.head_dim * (2 * config.n_heads + 2 * config.n_kv_heads)  # wq wo, wk wv
+    feed_forward = 3 * config.dim * config.hidden_dim  # w1 w2 w3
+    norms = 2 * config.dim
+    embeddings = config.vocab_size * config.dim * (1 if config.tied else 2)
+    return embeddings + config.n_layers * (attention + feed_forward + norms) + config.dim
+
+
+class Block(nn.Module):
+    """One layer: attention between the tokens, then a feed-forward for each, both added to the stream.
+
+    Args:
+        config: sizes.
+        layer: its index.
+        pieces: what it is built from.
+    """
+
+    def __init__(self, config: ModelConfig, layer: int = 0, pieces: Pieces = Pieces()) -> None:
+        super().__init__()
+        self.attention_norm = pieces.RMSNorm(config.dim, config.norm_eps)
+        self.attention = pieces.Attention(
+            config, layer, linear=pieces.linear, apply_rope=pieces.apply_rope, attend=pieces.attend
+        )
+        self.ffn_norm = pieces.RMSNorm(config.dim, config.norm_eps)
+        self.feed_forward = pieces.SwiGLU(config.dim, config.hidden_dim, pieces.linear)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, cache: cache.KVCache | None = None) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), cos, sin, mask, cache)
+        return x + self.feed_forward(self.ffn_norm(x))
+
+
+class Llama(nn.Module):
+    """The model: `model(tokens)` gives the logits of every next token.
+
+    Args:
+        config: sizes.
+        pieces: what it is built from.
+    """
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, config: ModelConfig, pieces: Pieces = Pieces()) -> None:
+        super().__init__()
+        self.config, self.pieces = config, pieces
+        self.tok_embeddings = nn.Embedding(config.vocab_size, config.dim)
+        self.layers = nn.ModuleList(Block(config, layer, pieces) for layer in range(config.n_layers))
+        self.norm = pieces.RMSNorm(config.dim, config.norm_eps)
+        self.output = None if config.tied else pieces.linear(config.dim, config.vocab_size)
+        self.reset_rope()
+
+    def reset_rope(self, device: torch.device | str | None = None) -> None:
+        """Compute the rotary tables, which are no weights: float32 on `device` whatever the weights are."""
+        config = self.config
+        cos, sin = self.pieces.rope_frequencies(
+            config.head_dim, config.max_seq_len, config.rope_theta, config.rope_scaling
+        )
+        self.register_buffer("cos", cos.to(device), persistent=False)  # (max_seq_len, K/2)
+        self.register_buffer("sin", sin.to(device), persistent=False)
+
+    def init_weights(self, seed: int) -> None:
+        """Draw fresh weights: normal, standard deviation 0.02, less where a layer adds to the stream."""
+        generator = torch.Generator().manual_seed(seed)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                adds = name.endswith(("wo.weight", "w2.weight"))
+                std = 0.02 / (2 * self.config.n_layers) ** 0.5 if adds else 0.02
+                nn.init.normal_(parameter, std=std, generator=generator)
+            else:
+                nn.init.ones_(parameter)
+
+    def new_cache(self, batch_size: int, max_len: int) -> cache.KVCache:
+        """An empty cache for `batch_size` rows of at most `max_len` tokens.
+
+        Raises:
+            ContextLengthError: longer than the model's context.
+        """
+        config, weight = self.config, self.norm.weight
+        if not 0 < max_len <= config.max_seq_len:
+            raise ContextLengthError(f"a cache of {max_len} tokens, but the model's context is {config.max_seq_len}")
+        return self.pieces.KVCache(
+            config.n_layers, batch_size, max_len, config.n_kv_heads, config.head_dim, weight.dtype, weight.device
+        )
+
+    def forward(self, tokens: Tensor, cache: cache.KVCache | None = None) -> Tensor:
+        """The logits of the token after each of these.
+
+        Args:
+            tokens: (B, T) int64.
+            cache: what came before; it takes up these tokens too.
+
+        Returns:
+            (B, T, V) float32.
+
+        Raises:
+            ContextLengthError: more tokens than the model has positions for.
+            ShapeError: not (B, T) integers.
+        """
+        x = self.hidden(tokens, cache)
+        logits = nn.functional.linear(x, self.tok_embeddings.weight) if self.output is None else self.output(x)
+        return logits.float()
+
+    def hidden(self, tokens: Tensor, cache: cache.KVCache | None = None) -> Tensor:
+        """The stream after the final norm, (B, T, D); `forward` is this and the output matrix."""
+        if tokens.dim() != 2 or tokens.is_floating_point():
+            raise ShapeError(f"tokens are {tokens.dtype} {tuple(tokens.shape)}, expected int64 (B, T)")
+        T, past = tokens.shape[1], 0 if cache is None else cache.length
+        S = past + T
+        if S > self.config.max_seq_len:
+            raise ContextLengthError(f"{S} tokens, but the model's context is {self.config.max_seq_len}")
+        mask = self.pieces.causal_mask(T, S, self.config.sliding_window).to(tokens.device)  # (T, S)
+        if cache is not None and cache.padding is not None:  # rotary scores depend on distance only: hiding is enough
+            real = torch.arange(S, device=tokens.device) >= cache.padding.to(tokens.device)[:, None]  # (B, S)
+            mask = mask & real[:, None]  # (B, T, S)
+        x = self.tok_embeddings(tokens)  # (B, T, D)
+        cos, sin = self.cos[past:S], self.sin[past:S]
+        for block in self.layers:
+            x = block(x, cos, sin, mask, cache)
+        return self.norm(x)

@@ -1,0 +1,245 @@
+"""Pre-training: AdamW, warm-up and cosine, clipping, checkpoints that a killed run goes on from.
+
+Sources: Touvron et al. 2023, section 2.3; Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization".
+"""
+
+import csv
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from minillama.errors import ConfigError, DataError
+from minillama.loss import cross_entropy, shift_targets
+from minillama.model import Llama
+from minillama.train.data import Batches
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The recipe of one run.
+
+    Args:
+        stages: (share of the steps, T, B) one after the other: short windows first are cheaper, long ones last teach
+            the later positions.
+        n_steps: optimizer steps in all.
+        peak_lr: learning rate after the warm-up.
+        warmup_steps: of linear growth from 0.
+        floor: last learning rate as a share of the peak.
+        weight_decay, betas, clip: AdamW's decay on matrices, its two averages, the largest gradient norm.
+        seed: of the weights and of the order of the data.
+        repeat_share: see data.repeat_spans.
+        bf16: matrix products in bfloat16 (autocast); weights and optimizer stay float32.
+        eval_every, save_every: steps.
+    """
+
+    stages: tuple[tuple[float, int, int], ...] = ((0.7, 256, 16), (0.3, 1024, 4))
+    n_steps: int = 4000
+    peak_lr: float = 2e-3
+    warmup_steps: int = 200
+    floor: float = 0.1
+    weight_decay: float = 0.1
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip: float = 1.0
+    seed: int = 0
+    repeat_share: float = 0.2
+    bf16: bool = False
+    eval_every: int = 250
+    save_every: int = 250
+
+    def __post_init__(self) -> None:
+        if self.n_steps < 1:
+            raise ConfigError(f"n_steps is {self.n_steps}, expected at least 1")
+        if not math.isclose(sum(share for share, _, _ in self.stages), 1.0):
+            raise ConfigError(f"the stages take {sum(share for share, _, _ in self.stages)} of the steps, expected 1")
+
+    def stage(self, step: int) -> tuple[int, int]:
+        """T and B of a step."""
+        done = 0.0
+        for share, seq_len, batch_size in self.stages:
+            done += share
+            if step < done * self.n_steps:
+                return seq_len, batch_size
+        return self.stages[-1][1:]
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that the run reads."""
+        return sum(math.prod(self.stage(step)) for step in range(self.n_steps))
+
+
+def cosine_schedule(step: int, n_steps: int, peak_lr: float, warmup_steps: int, floor: float = 0.1) -> float:
+    """The learning rate of a step: linear warm-up, then half a cosine down to `floor` times the peak.
+
+    >>> cosine_schedule(99, 1000, 1e-3, 100)
+    0.001
+    >>> round(cosine_schedule(999, 1000, 1e-3, 100), 6)
+    0.0001
+    """
+    if step < warmup_steps:
+        return peak_lr * (step + 1) / warmup_steps
+    progress = min(1.0, (step - warmup_steps) / max(1, n_steps - 1 - warmup_steps))
+    return peak_lr * (floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def decay_groups(model: nn.Module, weight_decay: float = 0.1) -> list[dict]:
+    """AdamW's parameter groups: matrices decay, norms do not."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trained if p.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
+    ]
+
+
+def train_step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, tokens: Tensor, lr: float, clip: float = 1.0, bf16: bool = False
+) -> float:
+    """One step of AdamW on one batch.
+
+    Args:
+        model: called with (B, T) ids, gives (B, T, V) logits.
+        optimizer: over the model's parameters.
+        tokens: (B, T + 1) int64.
+        lr: learning rate of this step.
+        clip: gradients are scaled down to this norm if theirs is larger.
+        bf16: matrix products in bfloat16.
+
+    Returns:
+        The loss before the step, nats a token.
+
+    Raises:
+        DataError: the loss is not a finite number.
+    """
+    inputs, targets = shift_targets(tokens)
+    with torch.autocast(tokens.device.type, torch.bfloat16) if bf16 else nullcontext():
+        logits = model(inputs)
+    loss = cross_entropy(logits, targets)
+    if not torch.isfinite(loss):
+        raise DataError(f"the loss is {loss.item()}: lower the learning rate, or look for faulty data")
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), clip)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.step()
+    return loss.item()
+
+
+@torch.no_grad()
+def evaluate_loss(model: nn.Module, batches: Batches, n_batches: int) -> float:
+    """Mean loss over the first batches, nats a token."""
+    losses = [cross_entropy(model(inputs), targets).item() for inputs, targets in _pairs(batches, n_batches)]
+    return sum(losses) / len(losses)
+
+
+def _pairs(batches: Batches, n_batches: int) -> Iterator[tuple[Tensor, Tensor]]:
+    for step in range(n_batches):
+        yield shift_targets(batches.batch(step))
+
+
+def save_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, recipe: dict) -> None:
+    """Write weights, optimizer and step so that a crash at any moment leaves the last good file."""
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "recipe": recipe}
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, recipe: dict) -> int:
+    """Load what save_checkpoint wrote and return the step to go on with.
+
+    Raises:
+        ConfigError: the run was started with another recipe.
+    """
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    if state["recipe"] != recipe:
+        differing = sorted(key for key in recipe if state["recipe"].get(key) != recipe[key])
+        raise ConfigError(
+            f"{path} was trained with other settings ({', '.join(differing)}): use them, or another folder"
+        )
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["step"]
+
+
+def train(
+    model: Llama,
+    stream,
+    validation,
+    config: TrainConfig,
+    out: Path,
+    id_range: tuple[int, int] = (0, 0),
+    report: Callable[[int, float], None] = lambda step, loss: None,
+) -> None:
+    """Train a model on a token stream; goes on from `out`/checkpoint.pt when that is there.
+
+    Args:
+        model: with its first weights, float32.
+        stream: (N,) ids to train on.
+        validation: (M,) ids that are only read.
+        config: the recipe.
+        out: folder for checkpoint.pt and log.csv (step, tokens, loss, validation, lr, seconds).
+        id_range: ids that may stand in repeated spans.
+        report: called with step and loss after every step.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    optimizer = torch.optim.AdamW(decay_groups(model, config.weight_decay), betas=config.betas, fused=True)
+    recipe, path = asdict(config), out / "checkpoint.pt"
+    start = resume(path, model, optimizer, recipe) if path.exists() else 0
+    stages = {
+        (seq_len, batch_size): Batches(stream, seq_len, batch_size, config.seed, config.repeat_share, id_range)
+        for _, seq_len, batch_size in config.stages
+    }
+    held_out = Batches(validation, 256, 8, seed=0)
+    rows = _LogFile(out / "log.csv", start)
+    n_tokens = sum(math.prod(config.stage(step)) for step in range(start))
+    for step in range(start, config.n_steps):
+        began = time.perf_counter()
+        tokens = stages[config.stage(step)].batch(step)
+        n_tokens += tokens.shape[0] * (tokens.shape[1] - 1)
+        lr = cosine_schedule(step, config.n_steps, config.peak_lr, config.warmup_steps, config.floor)
+        loss = train_step(model, optimizer, tokens, lr, config.clip, config.bf16)
+        last = step + 1 == config.n_steps
+        held = ""
+        if (step + 1) % config.eval_every == 0 or last:
+            held = f"{evaluate_loss(model, held_out, 8):.4f}"
+            log.info("step %d: loss %.4f, held out %s, %s tokens", step + 1, loss, held, f"{n_tokens:,}")
+        rows.write(step, n_tokens, f"{loss:.6f}", held, f"{lr:.3e}", f"{time.perf_counter() - began:.4f}")
+        if (step + 1) % config.save_every == 0 or last:
+            save_checkpoint(path, model, optimizer, step + 1, recipe)
+        report(step, loss)
+    rows.close()
+
+
+class _LogFile:
+    """log.csv, cut back to the step that a resumed run starts with."""
+
+    header = ("step", "tokens", "loss", "validation", "lr", "seconds")
+
+    def __init__(self, path: Path, start: int) -> None:
+        kept = []
+        if start and path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                kept = [row for row in csv.reader(file) if row and row[0].isdigit() and int(row[0]) < start]
+        self._file = path.open("w", newline="", encoding="utf-8")
+        self._writer = csv.writer(self._file)
+        self._writer.writerows([self.header, *kept])
+
+    def write(self, *row: object) -> None:
+        self._writer.writerow(row)
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
