@@ -75,7 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--execute", action="store_true", help="run every cell before stripping")
     parser.add_argument("paths", nargs="+", type=Path, metavar="NOTEBOOK")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    logger.setLevel(logging.INFO)
     changed = False
     for path in options.paths:
         notebook = nbformat.read(path, as_version=4)
