@@ -1,0 +1,1 @@
+"""Making weights: the corpus, pretraining, and fine-tuning."""
