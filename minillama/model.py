@@ -135,9 +135,11 @@ class Llama(nn.Module):
             ContextLengthError: more tokens than the model has positions for.
             ShapeError: not (B, T) integers.
         """
-        x = self.hidden(tokens, cache)
-        logits = nn.functional.linear(x, self.tok_embeddings.weight) if self.output is None else self.output(x)
-        return logits.float()
+        return self.unembed(self.hidden(tokens, cache)).float()
+
+    def unembed(self, x: Tensor) -> Tensor:
+        """The output matrix, or the embedding where they are tied: (..., D) -> (..., V)."""
+        return nn.functional.linear(x, self.tok_embeddings.weight) if self.output is None else self.output(x)
 
     def hidden(self, tokens: Tensor, cache: cache.KVCache | None = None) -> Tensor:
         """The stream after the final norm, (B, T, D); `forward` is this and the output matrix."""
