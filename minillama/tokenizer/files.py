@@ -1,0 +1,62 @@
+"""Reading and writing tokenizer files whole."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from minillama.errors import TokenizerError
+
+MAX_FILE_BYTES = 1 << 28  # the largest published tokenizer files have some 20 MB
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a tokenizer file.
+
+    Raises:
+        TokenizerError: there is no such file, it cannot be read, or it is far too large.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise TokenizerError(f"{path}: no such file; give the path of a tokenizer file")
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise TokenizerError(f"{path}: {size} bytes, expected a tokenizer file of at most {MAX_FILE_BYTES}")
+        return path.read_bytes()
+    except OSError as error:
+        raise TokenizerError(
+            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
+        ) from error
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file whole or not at all: to a temporary name beside it, then renamed.
+
+    Raises:
+        TokenizerError: the folder is missing, or may not be written to.
+    """
+    path = Path(path)
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                os.chmod(file.name, 0o644)
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise TokenizerError(f"{path}: cannot be written ({error.strerror}); check the folder") from error
+
+
+@contextmanager
+def named(path: str | Path) -> Iterator[None]:
+    """Put the file's path in front of a TokenizerError's message."""
+    try:
+        yield
+    except TokenizerError as error:
+        raise TokenizerError(f"{path}: {error}") from error
