@@ -6,10 +6,9 @@ Sources: Touvron et al. 2023, section 2.3; Loshchilov & Hutter 2019, "Decoupled 
 import csv
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from minillama.errors import ConfigError, DataError
+from minillama.files import new_file
 from minillama.loss import cross_entropy, shift_targets
 from minillama.model import Llama
 from minillama.train.data import Batches
@@ -149,12 +149,8 @@ def _pairs(batches: Batches, n_batches: int) -> Iterator[tuple[Tensor, Tensor]]:
 def save_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, recipe: dict) -> None:
     """Write weights, optimizer and step so that a crash at any moment leaves the last good file."""
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "recipe": recipe}
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with new_file(path) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, recipe: dict) -> int:
@@ -203,24 +199,23 @@ def train(
         for _, seq_len, batch_size in config.stages
     }
     held_out = Batches(validation, 256, 8, seed=0)
-    rows = _LogFile(out / "log.csv", start)
     n_tokens = sum(math.prod(config.stage(step)) for step in range(start))
-    for step in range(start, config.n_steps):
-        began = time.perf_counter()
-        tokens = stages[config.stage(step)].batch(step)
-        n_tokens += tokens.shape[0] * (tokens.shape[1] - 1)
-        lr = cosine_schedule(step, config.n_steps, config.peak_lr, config.warmup_steps, config.floor)
-        loss = train_step(model, optimizer, tokens, lr, config.clip, config.bf16)
-        last = step + 1 == config.n_steps
-        held = ""
-        if (step + 1) % config.eval_every == 0 or last:
-            held = f"{evaluate_loss(model, held_out, 8):.4f}"
-            log.info("step %d: loss %.4f, held out %s, %s tokens", step + 1, loss, held, f"{n_tokens:,}")
-        rows.write(step, n_tokens, f"{loss:.6f}", held, f"{lr:.3e}", f"{time.perf_counter() - began:.4f}")
-        if (step + 1) % config.save_every == 0 or last:
-            save_checkpoint(path, model, optimizer, step + 1, recipe)
-        report(step, loss)
-    rows.close()
+    with closing(_LogFile(out / "log.csv", start)) as rows:
+        for step in range(start, config.n_steps):
+            began = time.perf_counter()
+            tokens = stages[config.stage(step)].batch(step)
+            n_tokens += tokens.shape[0] * (tokens.shape[1] - 1)
+            lr = cosine_schedule(step, config.n_steps, config.peak_lr, config.warmup_steps, config.floor)
+            loss = train_step(model, optimizer, tokens, lr, config.clip, config.bf16)
+            last = step + 1 == config.n_steps
+            held = ""
+            if (step + 1) % config.eval_every == 0 or last:
+                held = f"{evaluate_loss(model, held_out, 8):.4f}"
+                log.info("step %d: loss %.4f, held out %s, %s tokens", step + 1, loss, held, f"{n_tokens:,}")
+            rows.write(step, n_tokens, f"{loss:.6f}", held, f"{lr:.3e}", f"{time.perf_counter() - began:.4f}")
+            if (step + 1) % config.save_every == 0 or last:
+                save_checkpoint(path, model, optimizer, step + 1, recipe)
+            report(step, loss)
 
 
 class _LogFile:
