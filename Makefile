@@ -13,8 +13,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
+# The stamp of .venv holds the folder it was made in. Scripts in .venv name that folder, so after a move it is made anew.
+MOVED := $(shell [ -f $(VENV)/.course ] && [ "$$(cat $(VENV)/.course)" != "$(CURDIR)" ] && echo moved)
+
 .DEFAULT_GOAL := help
-.PHONY: help hello lab test check notebooks bench-deps clean
+.PHONY: help hello lab test check notebooks bench-deps clean moved
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,15 +52,15 @@ clean:  ## remove .venv and every cache
 
 # Each stamp is written last, so an installation that was interrupted starts again.
 
-$(VENV)/.course: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	    echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), minillama needs Python 3.11 or newer:" \
+$(VENV)/.course: pyproject.toml constraints.txt $(MOVED)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "minillama needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing):" \
 	        "install one and name it, for example: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { \
+	@$(PYTHON) -m venv $(if $(MOVED),--clear) $(VENV) || { \
 	    echo "$(PYTHON) cannot make a virtual environment: on Debian and Ubuntu, sudo apt install python3-venv" >&2; exit 1; }
 	@if [ "$(TORCH)" = cpu ]; then $(PIP) --no-deps --index-url $(TORCH_CPU_INDEX) torch; fi
 	$(PIP) -e ".[course]"
-	@touch $@
+	@printf '%s' "$(CURDIR)" > $@
 
 $(VENV)/.test: $(VENV)/.course
 	$(PIP) -e ".[course,test]"
