@@ -12,6 +12,7 @@ from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -172,8 +173,8 @@ def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, recip
 
 def train(
     model: Llama,
-    stream,
-    validation,
+    stream: np.ndarray,
+    validation: np.ndarray,
     config: TrainConfig,
     out: Path,
     id_range: tuple[int, int] = (0, 0),
