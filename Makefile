@@ -26,11 +26,7 @@ hello: $(VENV)/.course  ## tell a story with the bundled model
 	@$(BIN)/minillama generate --prompt "Once upon a time"
 
 lab: $(VENV)/.course  ## open JupyterLab on lesson 00
-	@flags=""; \
-	if [ -n "$$CI" ] || { [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; }; then flags="--no-browser"; fi; \
-	if [ "$$(id -u)" = 0 ]; then flags="$$flags --allow-root"; fi; \
-	exec $(BIN)/python -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
-	    --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $$flags
+	@$(BIN)/minillama lab
 
 test: $(VENV)/.test  ## run the tests
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
