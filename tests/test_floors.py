@@ -44,7 +44,7 @@ FLOORS: dict[str, int] = {
     "minillama.viz.": 8,
     "minillama.course.": 9,
     "minillama.cli.": 10,
-    "minillama.__main__": 10,
+    "minillama.__main__": 11,
 }
 WITHIN_FLOOR_0 = {("minillama.shapes", "minillama.errors"), ("minillama.config", "minillama.errors")}
 DISPLAY = {"ipywidgets", "anywidget", "matplotlib", "nbval"}

@@ -24,7 +24,7 @@ LESSONS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
 
 MAX_MODULE_LINES = 350
 PRINTING = {"cli", "__main__.py"}  # the top floor talks to people
-IMPORT_NAMES = {"huggingface-hub": "huggingface_hub"}
+IMPORT_NAMES = {"huggingface-hub": "huggingface_hub", "jupyter-client": "jupyter_client"}
 CONDA_NAMES = {"pytorch-cpu": "torch"}
 ABSOLUTE_PATH = re.compile(
     r"(?<![\w.~:/])/(?:home|root|Users|tmp|work|mnt|opt|var)/\w|\b[A-Z]:\\+(?:Users|Windows|Program)"
