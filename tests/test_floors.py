@@ -138,7 +138,7 @@ def test_module_imports_only_from_floors_below(module):
         ("minillama.norm", "from . import rope"),
         ("minillama.norm", "from .attention import attend"),
         ("minillama.norm", "from minillama import load"),
-        ("minillama.norm", "def f():\n    from minillama.generate import stream"),
+        ("minillama.norm", "def f():\n    from minillama.generation import stream"),
         (
             "minillama.norm",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from minillama.model import Llama",
@@ -150,7 +150,7 @@ def test_module_imports_only_from_floors_below(module):
         ("minillama.quant.formats", "from minillama.quant import engine"),
         ("minillama.quant.kernels.scalar", "from ..linear import QuantLinear"),
         ("minillama.config", "from minillama.shapes import check_shape"),
-        ("minillama.checkpoint.load", "from minillama.generate import generate"),
+        ("minillama.checkpoint.load", "from minillama.generation import generate"),
     ],
 )
 def test_forbidden_import_is_caught(module, source):

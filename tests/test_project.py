@@ -11,7 +11,6 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from memory_table import memory_table
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "minillama"
@@ -107,6 +106,8 @@ def test_relative_links_lead_somewhere(path):
 
 
 def test_readme_memory_table_is_the_computed_one():
+    from memory_table import memory_table
+
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     between = re.search(r"<!-- memory table.*?-->\n(.*?)\n<!-- end of memory table -->", readme, re.DOTALL)
     assert between, "the README has lost the marks around its memory table"
