@@ -148,8 +148,8 @@ def find_weights(name: str) -> Weights:
     if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name):
         return Weights(repository=name, licence="see its page", size_bytes=0)
     near = difflib.get_close_matches(name.lower(), CATALOGUE, n=3, cutoff=0.4)
-    hint = f"did you mean {', '.join(near)}?" if near else "`minillama download` lists the names"
-    raise DownloadError(f"no weights are called {name!r}: {hint} Any Hub repository works as owner/name")
+    hint = f"did you mean {', '.join(near)}?" if near else "`minillama download` lists the names."
+    raise DownloadError(f"no weights are called {name!r}: {hint} A repository of the Hub is given as owner/name")
 
 
 def select_files(names: Sequence[str], wanted: Sequence[str] = ()) -> list[str]:

@@ -1,0 +1,43 @@
+"""The command line of minillama; heavy modules are imported inside the commands, so that --help is quick."""
+
+from typing import Annotated
+
+import typer
+
+from minillama.cli.app import Application, shared_options
+from minillama.cli.environment import doctor, lab
+from minillama.cli.generation import bench, generate
+from minillama.cli.inspection import info, tokenize
+from minillama.cli.training import pretrain
+from minillama.cli.weights import convert, download, quantize
+
+app = typer.Typer(
+    cls=Application,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (generate, info, tokenize, convert, quantize, download, pretrain, bench, lab, doctor):
+    app.command()(shared_options(command))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from minillama import __version__
+
+        print(__version__)
+        raise typer.Exit()
+
+
+@app.callback()
+@shared_options
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Build LLaMA piece by piece, and run the real weights on a laptop."""
+
+
+def main() -> None:
+    """Run the program; never returns."""
+    app()

@@ -1,0 +1,96 @@
+"""Arguments that several commands take, and how they are read."""
+
+import codecs
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="A folder or file of weights, or a downloaded name; left out, the bundled model.", metavar="[MODEL]"
+    ),
+]
+TokenizerOption = Annotated[Path | None, typer.Option(help="A tokenizer file, where the weights bring none.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads for the arithmetic.")]
+QuantOption = Annotated[str | None, typer.Option(help="q8_0 or q4_0 quantize while loading, none undoes it.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
+DtypeOption = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16; left out, what fits.")]
+RevisionOption = Annotated[str | None, typer.Option(help="Branch, tag or commit of the repository.")]
+
+
+def use_threads(count: int | None) -> None:
+    """Hold torch to a number of threads."""
+    if count is not None:
+        import torch
+
+        torch.set_num_threads(count)
+
+
+def find_model(name: str | None) -> Path | None:
+    """The path of a MODEL argument: one that exists, or the folder of a downloaded name; None for the bundled model.
+
+    Raises:
+        typer.BadParameter: neither.
+    """
+    if name is None or name == "bundled":
+        return None
+    path = Path(name)
+    if path.exists():
+        return path
+    from minillama.checkpoint.catalogue import CATALOGUE
+    from minillama.checkpoint.download import models_folder
+
+    weights = CATALOGUE.get(name.lower())
+    if weights is None:
+        raise typer.BadParameter(f"{name}: no such file or folder, and no name that `minillama download` lists")
+    folder = models_folder() / weights.repository.replace("/", "--")
+    found = folder / weights.files[0] if weights.files else folder
+    if not found.exists():
+        raise typer.BadParameter(f"{name} is not on this machine: run `minillama download {name}` first")
+    return found
+
+
+def optional_model(words: list[str], rest: str) -> tuple[str | None, str]:
+    """Split "[MODEL] REST", where the first may be left out.
+
+    >>> optional_model(["model.gguf", "Hello"], "TEXT"), optional_model(["Hello"], "TEXT")
+    (('model.gguf', 'Hello'), (None, 'Hello'))
+    """
+    if len(words) not in (1, 2):
+        raise typer.BadParameter(f"got {len(words)} arguments, expected [MODEL] {rest}; quote text that has spaces")
+    return (words[0] if len(words) == 2 else None), words[-1]
+
+
+def read_text(text: str | None, file: Path | None, option: str) -> str:
+    """Text of the command line, of a file, or of standard input for "-"; the last two lose one final newline.
+
+    Raises:
+        typer.BadParameter: both or bytes that are not UTF-8.
+    """
+    if text is not None and file is not None:
+        raise typer.BadParameter(f"got {option} and {option}-file, expected one of them")
+    if file is not None and str(file) != "-":
+        return decode(file.read_bytes(), str(file))
+    if file is not None or text == "-":
+        return decode(sys.stdin.buffer.read(), "standard input")
+    # The shell's bytes come as surrogates where they are no UTF-8.
+    return decode(os.fsencode(text), option, drop_newline=False) if text else ""
+
+
+def decode(content: bytes, source: str, drop_newline: bool = True) -> str:
+    """UTF-8 to text, without a byte order mark.
+
+    Raises:
+        typer.BadParameter: other bytes.
+    """
+    try:
+        text = content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(
+            f"{source} is not UTF-8: byte 0x{content[error.start]:02x} at position {error.start}; save it as UTF-8"
+        ) from error
+    return text.removesuffix("\n").removesuffix("\r") if drop_newline and text.endswith("\n") else text

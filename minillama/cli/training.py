@@ -1,0 +1,74 @@
+"""Training from the command line."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from minillama.cli.app import settings
+from minillama.cli.arguments import ThreadsOption, use_threads
+from minillama.config import PRESETS
+
+
+def pretrain(
+    out: Annotated[Path, Option(help="Folder for the tokens, the checkpoint, the log and model.gguf.")],
+    preset: Annotated[str, Option(help="The sizes of the model.")] = "tiny",
+    steps: Annotated[int | None, Option(min=1, help="Optimizer steps.")] = None,
+    batch_size: Annotated[int | None, Option(min=1, help="Windows a step.")] = None,
+    seq_len: Annotated[int | None, Option(min=2, help="Tokens a window.")] = None,
+    lr: Annotated[float | None, Option(help="Learning rate after the warm-up.")] = None,
+    seed: Annotated[int, Option(min=0, help="Of the stories, the weights and the order.")] = 0,
+    resume: Annotated[bool, Option(help="Go on with the run that the folder holds.")] = True,
+    threads: ThreadsOption = None,
+) -> None:
+    """Train a model on generated stories; what is left out is the recipe of the bundled model."""
+    if preset not in PRESETS:
+        raise typer.BadParameter(f"--preset is {preset}, expected one of {', '.join(PRESETS)}")
+    if lr is not None and not 0 < lr < 1:
+        raise typer.BadParameter(f"--lr is {lr}, expected a share such as 0.002")
+    if not resume and (out / "checkpoint.pt").exists():
+        raise typer.BadParameter(f"{out} holds a run: leave out --no-resume to go on with it, or take another folder")
+    use_threads(threads)
+    from minillama.train.pretrain import BUNDLED_RECIPE
+    from minillama.train.pretrain import pretrain as run
+
+    recipe = replace(BUNDLED_RECIPE, seed=seed)
+    if steps is not None:
+        recipe = replace(recipe, n_steps=steps)
+    if lr is not None:
+        recipe = replace(recipe, peak_lr=lr)
+    if batch_size is not None or seq_len is not None:
+        longest = max(recipe.stages, key=lambda stage: stage[1])
+        recipe = replace(recipe, stages=((1.0, seq_len or longest[1], batch_size or longest[2]),))
+    with _progress(recipe.n_steps) as report:
+        path = run(out, config=PRESETS[preset], recipe=recipe, report=report)
+    print(path)
+
+
+@contextlib.contextmanager
+def _progress(n_steps: int) -> Iterator[Callable[[int, float], None]]:
+    """A bar on standard error where that is a terminal, a line every twentieth of the way where it is not."""
+    if settings.quiet:
+        yield lambda step, loss: None
+        return
+    if not sys.stderr.isatty():
+        every = max(1, n_steps // 20)
+
+        def line(step: int, loss: float) -> None:
+            if (step + 1) % every == 0 or step + 1 == n_steps:
+                print(f"step {step + 1} of {n_steps}: loss {loss:.3f}", file=sys.stderr, flush=True)
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("preparing", total=n_steps)
+        yield lambda step, loss: bar.update(task, completed=step + 1, description=f"loss {loss:.3f}")
