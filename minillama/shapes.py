@@ -1,14 +1,14 @@
 """The dimension legend, used in every docstring and at the end of lines, and one check for it.
 
-    B  batch: sequences side by side
-    T  query positions: the tokens given in this call
-    S  key positions: the tokens seen so far, those of this call included (S = T without a cache)
-    H  query heads
-    G  key/value heads (G = H without grouping)
-    K  head dimension
-    D  model dimension (dim)
-    F  hidden dimension of the feed-forward
-    V  vocabulary size
+B  batch: sequences side by side
+T  query positions: the tokens given in this call
+S  key positions: the tokens seen so far, those of this call included (S = T without a cache)
+H  query heads
+G  key/value heads (G = H without grouping)
+K  head dimension
+D  model dimension (dim)
+F  hidden dimension of the feed-forward
+V  vocabulary size
 """
 
 from collections.abc import Sequence
