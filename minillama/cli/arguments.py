@@ -30,14 +30,16 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def find_model(name: str | None) -> Path | None:
-    """The path of a MODEL argument: one that exists, or the folder of a downloaded name; None for the bundled model.
+def find_model(name: str | None) -> Path:
+    """The path of a MODEL argument: one that exists, or where a downloaded name lies; the bundled model without one.
 
     Raises:
         typer.BadParameter: neither.
     """
-    if name is None or name == "bundled":
-        return None
+    if name is None:
+        from minillama.checkpoint.loading import bundled_model
+
+        return bundled_model()
     path = Path(name)
     if path.exists():
         return path

@@ -167,7 +167,7 @@ def _loaded_openmp() -> set[str]:
     except OSError:
         return set()
     paths = {line.split(maxsplit=5)[5] for line in maps.splitlines() if len(line.split(maxsplit=5)) == 6}
-    return {Path(path).name for path in paths if re.match(r"lib(gomp|iomp5|omp)\b", Path(path).name)}
+    return {"/".join(Path(path).parts[-3:]) for path in paths if re.match(r"lib(gomp|iomp5|omp)\b", Path(path).name)}
 
 
 def _kernel() -> Finding:

@@ -62,7 +62,7 @@ def _describe(model: str | None, tokenizer: Path | None) -> Description:
     if model in PRESETS and not Path(model).exists():
         return Description(name=model, kind="preset", config=PRESETS[model], tensors={})
     path = find_model(model)
-    without_weights = _configuration_alone(path) if path is not None and path.is_dir() else None
+    without_weights = _configuration_alone(path) if path.is_dir() else None
     if without_weights is not None:
         return without_weights
     from minillama.checkpoint import open_checkpoint

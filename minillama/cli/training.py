@@ -1,8 +1,5 @@
 """Training from the command line."""
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +7,8 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from minillama.cli.app import settings
 from minillama.cli.arguments import ThreadsOption, use_threads
+from minillama.cli.progress import progress
 from minillama.config import PRESETS
 
 
@@ -45,30 +42,12 @@ def pretrain(
     if batch_size is not None or seq_len is not None:
         longest = max(recipe.stages, key=lambda stage: stage[1])
         recipe = replace(recipe, stages=((1.0, seq_len or longest[1], batch_size or longest[2]),))
-    with _progress(recipe.n_steps) as report:
-        path = run(out, config=PRESETS[preset], recipe=recipe, report=report)
+    n_steps = recipe.n_steps
+    with progress() as report:
+        path = run(
+            out,
+            config=PRESETS[preset],
+            recipe=recipe,
+            report=lambda step, loss: report(step + 1, n_steps, f"step {step + 1} of {n_steps}: loss {loss:.3f}"),
+        )
     print(path)
-
-
-@contextlib.contextmanager
-def _progress(n_steps: int) -> Iterator[Callable[[int, float], None]]:
-    """A bar on standard error where that is a terminal, a line every twentieth of the way where it is not."""
-    if settings.quiet:
-        yield lambda step, loss: None
-        return
-    if not sys.stderr.isatty():
-        every = max(1, n_steps // 20)
-
-        def line(step: int, loss: float) -> None:
-            if (step + 1) % every == 0 or step + 1 == n_steps:
-                print(f"step {step + 1} of {n_steps}: loss {loss:.3f}", file=sys.stderr, flush=True)
-
-        yield line
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("preparing", total=n_steps)
-        yield lambda step, loss: bar.update(task, completed=step + 1, description=f"loss {loss:.3f}")

@@ -7,39 +7,57 @@ import typer
 from typer import Argument, Option
 
 from minillama.cli.app import console, note, settings
-from minillama.cli.arguments import RevisionOption, TokenizerOption, optional_model
+from minillama.cli.arguments import RevisionOption, TokenizerOption, find_model, optional_model
+from minillama.cli.progress import progress
 
 ModelAndOut = Annotated[
     list[str], Argument(metavar="[MODEL] OUT", help="Weights (the bundled ones if left out) and where to write.")
 ]
+OverwriteOption = Annotated[bool, Option("--overwrite", help="Replace a model that is there.")]
 
 
 def convert(
     paths: ModelAndOut,
     to: Annotated[str, Option(help="hf, meta or gguf.")],
-    type: Annotated[str | None, Option(help="Number format of a GGUF file: f32, f16, bf16, q8_0 or q4_0.")] = None,
-    shards: Annotated[int, Option(min=1, help="Shards of Meta's layout: 1, 2, 4 or 8.")] = 1,
+    type: Annotated[str | None, Option(help="Of the weights: f32, f16, bf16, in GGUF q8_0 or q4_0 too.")] = None,
+    shards: Annotated[int, Option(min=1, help="Files of Meta's layout: 1, 2, 4 or 8.")] = 1,
+    overwrite: OverwriteOption = False,
     tokenizer: TokenizerOption = None,
 ) -> None:
     """Write a model in another format."""
-    model, out = optional_model(paths, "OUT")
-    _convert(model, Path(out), to, type, shards, tokenizer)
+    _convert(optional_model(paths, "OUT"), to, type, shards, overwrite, tokenizer)
 
 
 def quantize(
-    paths: ModelAndOut,
+    paths: Annotated[list[str], Argument(metavar="[MODEL] OUT.gguf", help="Weights, and the file to write.")],
     type: Annotated[str, Option(help="q4_0 or q8_0.")] = "q4_0",
+    overwrite: OverwriteOption = False,
     tokenizer: TokenizerOption = None,
 ) -> None:
     """Write a model as a GGUF file with few bits a weight."""
-    model, out = optional_model(paths, "OUT.gguf")
     if type not in ("q4_0", "q8_0"):
         raise typer.BadParameter(f"--type is {type}, expected q4_0 or q8_0")
-    _convert(model, Path(out), "gguf", type, 1, tokenizer)
+    _convert(optional_model(paths, "OUT.gguf"), "gguf", type, 1, overwrite, tokenizer)
 
 
-def _convert(model: str | None, out: Path, to: str, type: str | None, shards: int, tokenizer: Path | None) -> None:
-    raise NotImplementedError
+def _convert(
+    paths: tuple[str | None, str], to: str, type: str | None, shards: int, overwrite: bool, tokenizer: Path | None
+) -> None:
+    model, out = find_model(paths[0]), paths[1]
+    from minillama import checkpoint
+
+    with progress() as report:
+        path = checkpoint.convert(
+            model,
+            out,
+            to,
+            shards=shards,
+            format=type,
+            tokenizer=tokenizer,
+            overwrite=overwrite,
+            progress=lambda done, total: report(done, total, f"{out}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB"),
+        )
+    print(path)
 
 
 def download(
