@@ -13,7 +13,14 @@ import torch
 
 from minillama.config import ModelConfig
 from minillama.errors import CheckpointError
+from minillama.model import Llama
 from minillama.tokenizer import Tokenizer
+
+FLOAT_DTYPES = {
+    "f32": torch.float32,
+    "f16": torch.float16,
+    "bf16": torch.bfloat16,
+}  # the formats that torch computes in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +32,13 @@ class StoredTensor:
         format: how the file stores it, a key of quant.formats.FORMATS: "f32", "f16", "bf16", "q4_0", ...
         read: reads it. Floats come as a torch tensor of the stored dtype and this shape; block formats as the file's
             bytes, uint8 (rows, row_bytes), memory-mapped where that is possible.
+        mapped: what `read` gives lies in the mapped file; False where it is a copy, which takes memory of its own.
     """
 
     shape: tuple[int, ...]
     format: str
     read: Callable[[], torch.Tensor | np.ndarray]
+    mapped: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +47,7 @@ class Checkpoint:
 
     Args:
         path: the file or folder.
-        kind: "meta", "hf", "gguf" or "llama2c".
+        kind: "meta", "hf", "gguf", "llama2c" or "memory".
         config: the model's sizes.
         tensors: canonical name -> stored tensor; complete, and of the shapes that `config` asks for.
         tokenizer: reads the tokenizer that came with the weights.
@@ -78,8 +87,11 @@ def check_tensors(path: Path, config: ModelConfig, tensors: dict[str, StoredTens
     """The tensors that the model needs, in order; extra ones are left out.
 
     Raises:
-        CheckpointError: one is missing or has another shape.
+        CheckpointError: one is missing or has another shape, or the number of layers is another one.
     """
+    layers = {name.split(".")[1] for name in tensors if name.startswith("layers.")}
+    if len(layers) != config.n_layers:  # first, because a damaged header may promise millions of them
+        raise CheckpointError(f"{path}: holds {len(layers)} layers, but its header says {config.n_layers}")
     wanted = tensor_shapes(config)
     for name, shape in wanted.items():
         if name not in tensors:
@@ -87,3 +99,26 @@ def check_tensors(path: Path, config: ModelConfig, tensors: dict[str, StoredTens
         if tuple(tensors[name].shape) != shape:
             raise CheckpointError(f"{path}: tensor {name} has shape {tuple(tensors[name].shape)}, expected {shape}")
     return {name: tensors[name] for name in wanted}
+
+
+def from_model(model: Llama, tokenizer: Tokenizer, path: Path = Path("minillama")) -> Checkpoint:
+    """A model in memory as a checkpoint, ready for every writer.
+
+    Args:
+        model: with float weights.
+        tokenizer: that goes with it.
+        path: its name in messages and file headers.
+    """
+    weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    formats = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16"}
+    tensors = {
+        name: StoredTensor(shape=tuple(weight.shape), format=formats[weight.dtype], read=lambda weight=weight: weight)
+        for name, weight in weights.items()
+    }
+    return Checkpoint(
+        path=path,
+        kind="memory",
+        config=model.config,
+        tensors=check_tensors(path, model.config, tensors),
+        tokenizer=lambda: tokenizer,
+    )

@@ -1,0 +1,177 @@
+"""One stored tensor at a time: from the form of the file to the form that is asked for, in pieces of rows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from minillama.checkpoint.source import FLOAT_DTYPES, StoredTensor
+from minillama.errors import CheckpointError
+from minillama.quant.formats import FORMATS, row_bytes
+
+WEIGHTS_AT_ONCE = 1 << 22  # 16 MB of float32 while a matrix is converted
+SCALES = {  # format -> first byte of a block's float16 scales, and how many there are
+    "q8_0": (0, 1), "q4_0": (0, 1), "q4_1": (0, 2), "q5_0": (0, 1), "q5_1": (0, 2), "q4_k": (0, 2), "q5_k": (0, 2),
+    "q6_k": (208, 1),
+}  # fmt: skip
+
+
+def is_float(format: str) -> bool:
+    """Whether a format is one of plain floats, which torch computes with."""
+    return format in FLOAT_DTYPES
+
+
+def stored_bytes(tensor: StoredTensor, format: str | None = None) -> int:
+    """Bytes of a tensor in `format`, None for its own."""
+    *rows, columns = tensor.shape
+    return int(np.prod(rows, dtype=np.int64)) * row_bytes(format or tensor.format, columns)
+
+
+def check_dtypes(path: Path, tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
+    """The same tensors, if all are in a format that is known; otherwise CheckpointError."""
+    for name, tensor in tensors.items():
+        if tensor.format not in FORMATS:
+            dtype = tensor.format.removeprefix("? ")
+            raise CheckpointError(f"{path}: tensor {name} is {dtype}, expected float32, float16 or bfloat16")
+    return tensors
+
+
+def float_format(tensors: dict[str, StoredTensor]) -> str:
+    """The float format that suits a checkpoint: that of its first matrix, "f16" for a quantized one.
+
+    >>> float_format({"w": StoredTensor(shape=(2, 32), format="q4_0", read=lambda: None)})
+    'f16'
+    """
+    first = next(tensor.format for tensor in tensors.values() if len(tensor.shape) == 2)
+    return first if is_float(first) else "f16"
+
+
+def read_checked(name: str, tensor: StoredTensor) -> torch.Tensor | np.ndarray:
+    """What the file holds, if it is finite and of the promised shape.
+
+    Raises:
+        CheckpointError: NaN, infinity, or another shape or dtype than the header said.
+    """
+    data = tensor.read()
+    if is_float(tensor.format):
+        expected: tuple[object, tuple[int, ...]] = (FLOAT_DTYPES[tensor.format], tensor.shape)
+    else:
+        expected = (np.dtype(np.uint8), (tensor.shape[0], row_bytes(tensor.format, tensor.shape[1])))
+    if (data.dtype, tuple(data.shape)) != expected:
+        raise CheckpointError(f"tensor {name} is {data.dtype} {tuple(data.shape)}, its header said {expected}")
+    check_finite(name, data, tensor.format)
+    return data
+
+
+def check_finite(name: str, data: torch.Tensor | np.ndarray, format: str) -> None:
+    """Raise CheckpointError where a weight, or the scale of a block, is NaN or infinite."""
+    if isinstance(data, torch.Tensor):
+        low, high = torch.aminmax(data)  # both are NaN where any weight is
+        finite = bool(torch.isfinite(low) & torch.isfinite(high))
+    else:
+        start, count = SCALES[format]
+        blocks = data.reshape(-1, FORMATS[format].block_bytes)
+        scales = np.ascontiguousarray(blocks[:, start : start + 2 * count]).view(np.float16)
+        finite = bool(np.isfinite(scales).all())
+    if not finite:
+        raise CheckpointError(f"tensor {name} holds NaN or infinity: the file is damaged, or its training diverged")
+
+
+def to_dtype(name: str, data: torch.Tensor | np.ndarray, format: str, dtype: torch.dtype) -> torch.Tensor:
+    """Weights of any format as floats; the very same tensor where it has that dtype already.
+
+    Args:
+        name: for the error.
+        data: what StoredTensor.read gave.
+        format: its format.
+        dtype: of the result.
+
+    Raises:
+        CheckpointError: a weight that is too large for `dtype`.
+    """
+    if isinstance(data, torch.Tensor):
+        if data.dtype == dtype:
+            return data
+        out = data.to(dtype)
+    else:
+        columns = data.shape[1] // FORMATS[format].block_bytes * FORMATS[format].block_size
+        out = torch.empty(len(data), columns, dtype=dtype)
+        for rows in _row_pieces(len(data), columns):
+            out[rows] = torch.from_numpy(FORMATS[format].dequantize(data[rows]))
+    if dtype == torch.float16:  # its largest number is 65504, that of the other two is 3e38
+        low, high = torch.aminmax(out)
+        if not torch.isfinite(low) or not torch.isfinite(high):
+            raise CheckpointError(f"tensor {name} holds weights beyond 65504, too large for float16: use bfloat16")
+    return out
+
+
+def read_as(name: str, tensor: StoredTensor, format: str) -> torch.Tensor:
+    """A stored tensor, checked, in a float format.
+
+    Raises:
+        CheckpointError: see read_checked and to_dtype.
+    """
+    return to_dtype(name, read_checked(name, tensor), tensor.format, FLOAT_DTYPES[format])
+
+
+def written_formats(tensors: dict[str, StoredTensor], format: str | None = None) -> dict[str, str]:
+    """In which float format each tensor is written.
+
+    Args:
+        tensors: of a checkpoint.
+        format: one for all of them; None keeps the stored one, with f16 for block formats. Norm weights, which GGUF
+            stores as f32 whatever the matrices are, take the matrices' format where that loses nothing.
+
+    Raises:
+        CheckpointError: `format` is no float format.
+    """
+    if format is not None:
+        if not is_float(format):
+            raise CheckpointError(
+                f"format is {format!r}, expected {', '.join(FLOAT_DTYPES)}: only GGUF files are quantized"
+            )
+        return dict.fromkeys(tensors, format)
+    common = float_format(tensors)
+    return {name: _written_format(name, tensor, common) for name, tensor in tensors.items()}
+
+
+def _written_format(name: str, tensor: StoredTensor, common: str) -> str:
+    if not is_float(tensor.format):
+        return "f16"
+    if len(tensor.shape) == 1 and tensor.format == "f32" and common != "f32":
+        values = read_as(name, tensor, "f32")
+        return common if torch.equal(values.to(FLOAT_DTYPES[common]).float(), values) else "f32"
+    return tensor.format
+
+
+def to_blocks(data: torch.Tensor | np.ndarray, format: str, target: str) -> np.ndarray:
+    """Weights of any format, quantized.
+
+    Args:
+        data: what StoredTensor.read gave for a matrix.
+        format: its format.
+        target: a format of FORMATS that can be written.
+
+    Returns:
+        uint8 (N, row_bytes).
+    """
+    if format == target and isinstance(data, np.ndarray):
+        return data
+    quantize = FORMATS[target].quantize
+    assert quantize is not None, target
+    if isinstance(data, torch.Tensor):
+        columns = data.shape[1]
+    else:
+        columns = data.shape[1] // FORMATS[format].block_bytes * FORMATS[format].block_size
+    out = np.empty((len(data), row_bytes(target, columns)), np.uint8)
+    for rows in _row_pieces(len(data), columns):
+        piece = data[rows]
+        values = piece.float().numpy() if isinstance(piece, torch.Tensor) else FORMATS[format].dequantize(piece)
+        out[rows] = quantize(values)
+    return out
+
+
+def _row_pieces(rows: int, columns: int) -> Iterator[slice]:
+    step = max(1, WEIGHTS_AT_ONCE // columns)
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
