@@ -1,0 +1,359 @@
+# ruff: noqa: E501 (a sentence of a story stays on one line)
+"""Sentences that any story can use: openings, feelings, walks, meetings, endings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minillama.train.corpus import words
+from minillama.train.corpus.cast import add_helper
+from minillama.train.corpus.world import World
+
+FEELINGS: dict[str, tuple[str, ...]] = {
+    "happy": (
+        "{who} [smiled|laughed] and [clapped {who.his} hands|jumped up and down].",
+        "{who} was so happy that {who.he} [danced|sang|laughed|jumped for joy].",
+        "{who} felt [warm and happy|as light as a feather|very happy] [inside|].",
+        "A big smile came over {who.s} face.",
+        "{who} could not stop smiling.",
+    ),
+    "sad": (
+        "{who} [sat down and cried|hung {who.his} head|felt very sad].",
+        "{who} was so sad that {who.he} [could not speak|did not want to eat|began to cry].",
+        "A tear ran down {who.s} face.",
+        "{who} wanted to cry, but {who.he} took a deep breath.",
+        "{who} looked at the ground and said nothing [for a while|].",
+    ),
+    "afraid": (
+        "{who} was afraid, and {who.his} knees shook.",
+        "{who.s} heart went boom, boom, boom.",
+        "{who} felt [small and cold|afraid] and [wanted to go home|took a step back].",
+        "{who} closed {who.his} eyes for a moment.",
+    ),
+    "proud": (
+        "{who} felt [very |]proud of {who.self}.",
+        "{who} stood up tall and smiled.",
+        "{who} was so proud that {who.he} [wanted to tell everybody|could not sit still].",
+    ),
+    "tired": (
+        "{who} was tired, but {who.he} did not [stop|give up].",
+        "{who.s} legs were [tired|heavy], but {who.he} went on.",
+        "{who} sat down to rest [for a little while|on a stone].",
+    ),
+}
+
+_DAY = "[[sunny|bright|warm|cool|windy|cloudy|fine|quiet|spring|summer|autumn] |]"
+_AGO = "[Once upon a time|Once upon a time|Long ago|Many years ago]"
+_HOME = (
+    "a small house|a little white house|a house with a green door|a house under an old tree|a house near {dh}|"
+    "a little house on a hill|a tiny village by {dh}"
+)
+_RELATION = "[best friend|good friend|friend|neighbour]"
+
+
+def feel(world: World, part: str, feeling: str) -> None:
+    """Tells what somebody feels."""
+    world.parts["who"] = world.parts[part]
+    world.say(*FEELINGS[feeling])
+
+
+def count_words(count: int) -> str:
+    """2 is "two", up to six."""
+    return ("zero", "one", "two", "three", "four", "five", "six")[count]
+
+
+def join(items: Sequence[str]) -> str:
+    """["milk", "eggs", "tea"] is "milk, eggs, and tea"."""
+    return f"{', '.join(items[:-1])}, and {items[-1]}"
+
+
+def _introduce_hero(world: World) -> None:
+    named = world.character("h").named
+    classic = (
+        f"{_AGO}[, in a {{size}} village|, near {{dh}}|], there [was|lived] {{h.intro}}.",
+        f"{_AGO}, {{h.intro}} lived in [{_HOME}].",
+        "There [was once|once was] {h.intro}[ who loved {love}| who lived near {dh}|].",
+        "In a {size} [village|town|house] [near|by|not far from] {dh}, there lived {h.intro}.",
+        "[Far away|Far, far away], [behind the hills|on the other side of the sea|near {dh}], lived {h.intro}.",
+    )
+    plain = (
+        "{h} was {h.desc} [who loved {love}|who {habit}|who lived near {dh}].",
+        "{h} was {h.desc}. {h.he.cap} lived in [" + _HOME + "].",
+        "This is the story of {h.intro}.",
+    )
+    animals = ("{h} lived near {dh}[, in a house under an old tree|]. {h.he.cap} was [very |]{h.trait}.",)
+    if named:
+        world.say(*(classic if world.chance(0.55) else plain))
+    else:
+        world.say(*(classic if world.chance(0.7) else animals))
+
+
+def _introduce_friend(world: World) -> None:
+    friend = world.character("f")
+    options = [
+        f"{{h.his.cap}} {_RELATION} was {{f.intro}}.",
+        f"{{h.he.cap}} had a {_RELATION}, {{f.intro}}.",
+        "{h.n} [often |]played with {f.intro}.",
+    ]
+    if friend.named:
+        options.append(f"{{f.n}} was {{h.his}} {_RELATION}, {{f.desc}}.")
+    world.say(*options)
+    world.say(
+        "They [did everything together|were always together|met every day|shared everything|played every day].",
+        "The two [friends |]liked {love}.",
+        "They had [much fun|a good time] together.",
+        "",
+    )
+
+
+def _short_opening(world: World) -> None:
+    """A story that begins in the middle of things, as typed prompts do; who is who is said at once after it."""
+    if world.pet:
+        world.say(
+            "{h.n} and {h.his} {pet} went to {dh}.",
+            "One " + _DAY + "{time}, {h.n} and {h.his} {pet} were {dh.at}.",
+            "{h.n} and {h.his} {pet} were {dh.at}.",
+        )
+    elif world.pair:
+        world.say(
+            "{T.n} were {friends}.",
+            "{T.n} often played {dh.at}. They were {friends}.",
+            "One day, {T.n} [went to {dh}|were {dh.at}|sat {dh.at}].",
+            "{T.n} went to {dh} one " + _DAY + "{time}.",
+            "It was a [sunny|warm|windy|cloudy|quiet] {time}. {T.n} were {dh.at}.",
+        )
+    else:
+        world.say(
+            "One " + _DAY + "{time}, {h.n} woke up early.",
+            "One day, {h.n} was {dh.at}.",
+            "It was a [sunny|warm|windy|cloudy|quiet] {time}, and {h.n} was {dh.at}.",
+            "{h} sat {dh.at} and [looked at the sky|thought about many things|listened to the wind].",
+            "{h} had a [big |]wish.",
+        )
+    if world.chance(0.8):
+        options = (
+            ("{h} was {h.desc} who {habit}.",)
+            if world.character("h").named
+            else ("{h} was {h.trait}, and {h.he} {habit}.",)
+        )
+        world.say(*options, "{h} was {h.trait}, and {h.he} loved {love}.", "{h} was {h.trait}.")
+    if world.pair and world.chance(0.6):
+        world.parts["love"] = world.fresh(words.LOVES)
+        world.say(
+            "{f} was {f.trait}.", "{f} was {f.trait}, and {f.he} liked {love}.", "{f} was {f.trait} and liked {love}."
+        )
+
+
+def opening(world: World) -> None:
+    """Introduces the hero and the friend: who they are, where they live, what they like."""
+    if world.episode == 1:
+        world.friend_known = world.pair
+    world.parts["dh"] = world.fresh(tuple(words.PLACES))
+    world.parts["love"] = world.fresh(words.LOVES)
+    world.parts["habit"] = world.character("h").habit
+    world.parts["size"] = world.pick(("small", "little", "tiny", "quiet", "old"))
+    world.parts["time"] = world.pick(("morning", "morning", "afternoon", "day"))
+    world.parts["friends"] = world.pick(("best friends", "good friends", "friends", "neighbours and friends"))
+    if world.episode > 1:
+        world.dated = True
+        world.para()
+        world.parts["all"] = world.parts["T" if world.friend_known or not world.pair else "h"]
+        world.say(
+            "[Some days|A week|Two weeks] later, {all} {all.was} {dh.at}.",
+            "The next {time}, {all} {all.was} {dh.at}.",
+            "[Soon after that|The next day], {all} went to {dh}.",
+            "But that is not the end of the story. The next {time}, {h} [had something new to do|wanted to do something new].",
+        )
+        if world.pair and not world.friend_known:
+            world.friend_known = True
+            _introduce_friend(world)
+    elif world.chance(0.4):
+        _short_opening(world)
+        text = world.text()
+        world.dated = "day" in text or str(world.parts["time"]) in text
+    else:
+        _introduce_hero(world)
+        if world.chance(0.55):
+            world.say("{h} loved {love}.", "{h} {habit}.", "Every day, {h} went to {dh}.", "Everybody liked {h.him}.")
+        if world.pair:
+            world.parts["love"] = world.fresh(words.LOVES)
+            _introduce_friend(world)
+        elif world.pet:
+            world.say("{h.he.cap} had a [small|big|funny|good] {pet}[ that went everywhere with {h.him}|].")
+
+
+def one_day(world: World) -> None:
+    """Begins the paragraph in which the story proper starts."""
+    world.para()
+    if not world.dated and world.chance(0.3):
+        world.dated = True
+        world.say(
+            "It was a [sunny|warm|windy|cloudy|cool|fine] {time}.",
+            "The [sun was shining|birds were singing|wind was soft|sky was blue].",
+            "It was [a fine day|Sunday|Monday|Saturday].",
+        )
+
+
+def when(world: World) -> str:
+    """A time phrase to put before a sentence, or nothing."""
+    if world.dated:
+        return world.pick(("", "", "That {time}, "))
+    world.dated = True
+    return world.pick(
+        (
+            "One day, ",
+            "One {time}, ",
+            "One " + _DAY + "{time}, ",
+            "That day, ",
+            "One Sunday, ",
+            "One fine day, ",
+        )
+    )
+
+
+def pet_beat(world: World) -> None:
+    """Lets the pet do something, where there is one."""
+    if world.pet and world.chance(0.7):
+        world.say(
+            "The {pet} ran ahead and came back again.",
+            "The {pet} [stayed close to|looked up at|ran after] {h.him}.",
+            "Even the {pet} [wanted to help|was curious|waited].",
+            "The {pet} lay down and [watched|waited].",
+        )
+
+
+def look_around(world: World, part: str) -> None:
+    """Tells something that can be seen, heard or smelled at a place."""
+    world.say(*words.PLACES[str(world.parts[part])][2])
+
+
+def recall(world: World) -> None:
+    """Says who has what, drawn from the state, so that it is always true."""
+    held = [thing for thing in world.things if thing.holder is not None]
+    if not held or not world.chance(0.6):
+        return
+    thing = world.pick(held)
+    assert thing.holder is not None
+    world.parts["who"], world.parts["x"] = thing.holder, thing
+    world.say(
+        "{who} [still |]had {x.full} with {who.him}.",
+        "{who} held {x.full} [tightly|in {who.his} hands|close to {who.his} heart].",
+        "{who} looked at {x.full} in {who.his} [hand|hands].",
+        "{who} took good care of {x.full}.",
+    )
+
+
+def meet_helper(world: World) -> None:
+    """Brings in a helper `g` who asks what is wrong."""
+    add_helper(world)
+    world.para()
+    world.say(
+        "Just then, {g.intro} came [by|along|down the path|out of the grass].",
+        "[Then|Suddenly,] {g.intro} [came by|stood in front of {T.him}|looked out from behind a tree].",
+        "{g.intro} sat on a [stone|log] and saw {T.him}.",
+        "After a while, {g.intro} came along the path.",
+        "A voice called from above. It was {g.intro} [in a tree|on a wall|on a big rock].",
+    )
+    greeting = "[What is the matter|What is wrong|Why do you look so sad|Can I help you|Where are you going]"
+    world.say(
+        f'"{greeting}?" asked {{g.n}}.',
+        f'"Hello!" said {{g.n}}. "{greeting}?"',
+        f'"Good day," said {{g.n}}. "{greeting}?"',
+    )
+    if world.pair:
+        world.say(
+            "{T} told {g.him} everything.", "{h} told {g.him} what had happened.", "{f} explained what was wrong."
+        )
+    else:
+        world.say("{h} told {g.him} [everything|the whole story|what had happened].", "{h} explained what was wrong.")
+
+
+def thank_helper(world: World) -> None:
+    """Thanks the helper, who goes away again."""
+    world.say(
+        '"Thank you, {g.call}!" said {T.n}.',
+        '"Thank you so much!" {T} called.',
+        '"You are very kind, {g.call}," said {h.n}.',
+        '"Thank you, {g.call}," said {h.n}. "I will not forget this."',
+    )
+    world.say(
+        '"[Good luck|You are welcome|It was nothing]," said {g.n}, and {g.he} went [on {g.his} way|away].',
+        "{g} [smiled|nodded|waved] and went on {g.his} way.",
+        '"Friends help each other," said {g.n}.',
+        "",
+    )
+
+
+def walk(world: World, part: str) -> None:
+    """The way to a place, past another one that lies next to it."""
+    near = [place for place in words.PLACES[str(world.parts[part])][1] if place != world.parts.get("dh")]
+    middle = world.pick(near)
+    world.parts["dm"] = middle
+    world.para()
+    world.say(
+        "{T} [set off|started] at once.",
+        "So {T} went out [of the door|into the world] and [down the road|along the path].",
+        "{T} put on [warm clothes|good shoes] and went out.",
+        "Soon {T} [{T.was} on the way|began to walk].",
+        "So the long walk began.",
+    )
+    world.say(
+        "First, the path went [past|through] {dm}.",
+        "After a while, {T} came to {dm}.",
+        "{T} walked [and walked |]until {T.he} came to {dm}.",
+        "The way led past {dm}.",
+    )
+    if world.chance(0.7):
+        look_around(world, "dm")
+    pet_beat(world)
+    recall(world)
+
+
+def arrive(world: World, part: str) -> None:
+    """Reaches the place where the story leads."""
+    world.parts["da"] = world.parts[part]
+    world.para()
+    world.say(
+        "At last, {T} came to {da}.",
+        "Soon {T} [reached|saw|came to] {da}.",
+        "A little later, {T} {T.was} {da.at}.",
+        "[In the end|Finally], {T} [arrived at|reached] {da}.",
+    )
+    if world.chance(0.6):
+        look_around(world, "da")
+
+
+def ending(world: World, *morals: str) -> None:
+    """Closes the story: home, evening, and sometimes what was learned."""
+    world.para()
+    if world.met and world.chance(0.5):
+        world.parts["met"] = join(world.met) if len(world.met) > 2 else " and ".join(world.met)
+        world.say(
+            "At home, {T} told {e.n} about {met}.",
+            '"Tell me everything," said {e.n} in the evening. And {T} told {e.him} about {met}.',
+        )
+    else:
+        world.say(
+            "That [evening|night], {T} [talked about the day for a long time|went to bed happy|slept very well].",
+            "When the sun went down, {T} [went home|walked home slowly|sat together and looked at the stars]."
+            if world.pair
+            else "When the sun went down, {T} [went home|walked home slowly|sat at the window and looked at the stars].",
+            "In the evening, {e.n} made [soup|warm milk|pancakes|tea], and {T} told {e.him} [everything|the whole story].",
+            "{T} went home with a [song|smile].",
+            "It had been a [good|long|wonderful] day.",
+            "The stars came out one by one, and everything was quiet.",
+        )
+    world.met = []
+    if morals and world.chance(0.75):
+        world.say(*morals)
+    if world.episode < world.episodes:
+        return
+    world.say(
+        "[And from|From] that day on, {T} [{T.was} a little braver|{T.was} a little wiser|often told this story].",
+        "And {T} never forgot that day.",
+        "And {T} lived happily ever after.",
+        '"What a day!" said {h.n}, and then {h.he} [fell asleep|closed {h.his} eyes].',
+        "The end.",
+        "",
+        "",
+    )
