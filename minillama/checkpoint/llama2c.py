@@ -27,13 +27,13 @@ from minillama.checkpoint.source import Checkpoint, StoredTensor, check_tensors,
 from minillama.checkpoint.tokenizers import read_tokenizer
 from minillama.config import ModelConfig
 from minillama.errors import CheckpointError, ConfigError
+from minillama.model import count_parameters
 from minillama.tokenizer import Tokenizer
 
 MAGIC = 0x616B3432  # "ak42"
 LEGACY_HEADER = struct.Struct("<7i")
 HEADER = struct.Struct("<Ii7iBi")  # magic, version, sizes, tied, group size; padded to HEADER_BYTES
 HEADER_BYTES = 256
-MAX_LAYERS = 1 << 12
 
 _NORMS = ("attention_norm", "ffn_norm")
 _ATTENTION = ("attention.wq", "attention.wk", "attention.wv", "attention.wo")
@@ -61,8 +61,6 @@ class Place:
 
 def _config(sizes: tuple[int, ...], tied: bool) -> ModelConfig:
     dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size, seq_len = sizes
-    if n_layers > MAX_LAYERS:
-        raise CheckpointError(f"says it has {n_layers} layers, expected at most {MAX_LAYERS}: it is damaged")
     try:
         return ModelConfig(
             dim=dim, hidden_dim=hidden_dim, n_layers=n_layers, n_heads=n_heads, n_kv_heads=n_kv_heads,
@@ -127,25 +125,38 @@ def _file_order(layout: Layout) -> Iterator[tuple[str, bool]]:
         yield "output.weight", version == 2
 
 
+def expected_bytes(layout: Layout) -> int:
+    """The size of the file that a header describes."""
+    config = layout.config
+    weights, vectors = count_parameters(config), config.dim * (2 * config.n_layers + 1)
+    if layout.version == 0:
+        return layout.start + 4 * (weights + config.max_seq_len * config.head_dim)
+    if layout.version == 1:
+        return layout.start + 4 * weights
+    return layout.start + 4 * vectors + (weights - vectors) + 4 * ((weights - vectors) // layout.group_size)
+
+
 def parse_places(layout: Layout, file_bytes: int) -> dict[str, Place]:
     """Where each weight lies.
 
     Raises:
         CheckpointError: the file is shorter or longer than its header says.
     """
-    config, position = layout.config, layout.start
-    shapes = tensor_shapes(config) | {"tables": (config.max_seq_len, config.head_dim)}
-    places = {}
+    expected = expected_bytes(layout)
+    if expected != file_bytes:  # before anything is done for each layer that the header promises
+        state = "cut off" if file_bytes < expected else "damaged"
+        raise CheckpointError(f"has {file_bytes} bytes, expected {expected} by its header: it is {state}")
+    shapes = tensor_shapes(layout.config) | {"tables": (layout.config.max_seq_len, layout.config.head_dim)}
+    places, position = {}, layout.start
     for name, grouped in _file_order(layout):
-        count, start = math.prod(shapes[name]), position
-        position += count if grouped else 4 * count
-        scales = position if grouped else None
+        count = math.prod(shapes[name])
         if grouped:
-            position += 4 * (count // layout.group_size)
-        places[name] = Place(start, scales)
-    if position != file_bytes:
-        state = "cut off" if file_bytes < position else "damaged"
-        raise CheckpointError(f"has {file_bytes} bytes, expected {position} by its header: it is {state}")
+            places[name] = Place(position, scales=position + count)
+            position += count + 4 * (count // layout.group_size)
+        else:
+            places[name] = Place(position, scales=None)
+            position += 4 * count
+    assert position == expected
     places.pop("tables", None)
     return places
 
