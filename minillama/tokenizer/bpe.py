@@ -211,7 +211,7 @@ def encode_bpe(text: str, vocab: Vocabulary, at_start: bool = True) -> list[int]
         text = " " + text
     ids: list[int] = []
     for word in vocab.words(text.replace(" ", SPACE)):
-        ids += vocab.merger.ids(word, len(text))
+        ids += vocab.merger.ids(word)
     return ids
 
 

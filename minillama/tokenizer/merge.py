@@ -8,14 +8,12 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
-from minillama.tokenizer.longwords import LongWords
+from minillama.tokenizer.longwords import NEVER, LongWords
 
 Part = TypeVar("Part", str, bytes)
 
-NEVER = 1 << 31  # above every rank
-REMEMBERED_WORDS = 1 << 16
-SHORT_WORD = 32  # symbols; below, the plain loop costs less than starting the compiled one
-SHORT_TEXT = 4096
+REMEMBERED_WORDS, REMEMBERED_LENGTH = 1 << 16, 32
+SHORT_WORD = 200  # symbols; the plain loop is quicker on words up to this length
 
 
 def merge_by_rank(parts: list[Part], rank: Callable[[Part, Part], int]) -> list[Part]:
@@ -35,13 +33,13 @@ def merge_by_rank(parts: list[Part], rank: Callable[[Part, Part], int]) -> list[
     ['hell', 'o']
     """
     parts = list(parts)
-    while len(parts) > 1:
-        ranks = [rank(left, right) for left, right in pairwise(parts)]
-        lowest = min(ranks)
-        if lowest == NEVER:
-            break
+    ranks = [rank(left, right) for left, right in pairwise(parts)]
+    while ranks and (lowest := min(ranks)) != NEVER:
         i = ranks.index(lowest)
         parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        ranks[i : i + 2] = [rank(parts[i], parts[i + 1])] if i + 1 < len(parts) else []
+        if i > 0:
+            ranks[i - 1] = rank(parts[i - 1], parts[i])
     return parts
 
 
@@ -67,31 +65,26 @@ class Merger(Generic[Part]):
         """The place of a merge in the order of merging."""
         return self.ranks.get((left, right) if self.by_pair else left + right, NEVER)
 
-    def ids(self, word: Part, text_length: int = 0) -> list[int]:
-        """The ids of one word; do not change the list, it is remembered.
-
-        Args:
-            word: characters or bytes that no merge leaves.
-            text_length: of the whole text; above SHORT_TEXT the compiled loop pays for itself on fewer symbols.
-        """
+    def ids(self, word: Part) -> list[int]:
+        """The ids of one word; do not change the list, it is remembered."""
         ids = self.known.get(word)
         if ids is None:
-            ids = [token for piece in self.pieces(word, text_length) for token in self.spell(piece)]
-            if len(word) <= SHORT_WORD:
+            ids = [token for piece in self.pieces(word) for token in self.spell(piece)]
+            if len(word) <= REMEMBERED_LENGTH:
                 if len(self.known) >= REMEMBERED_WORDS:
                     self.known.clear()
                 self.known[word] = ids
         return ids
 
-    def pieces(self, word: Part, text_length: int = 0) -> list[Part]:
+    def pieces(self, word: Part) -> list[Part]:
         """The pieces of one word."""
-        if len(word) > (SHORT_WORD if text_length > SHORT_TEXT else SHORT_WORD * 16):
+        if len(word) > SHORT_WORD:
             return self._long_words.pieces(word)
         return merge_by_rank([word[i : i + 1] for i in range(len(word))], self.rank)
 
     @cached_property
     def _long_words(self) -> LongWords[Part]:
-        return LongWords(self.ranks if self.by_pair else all_splits(self.ranks))
+        return LongWords(self.rank)
 
 
 def all_splits(ranks: Mapping[Part, int]) -> dict[tuple[Part, Part], int]:
