@@ -14,7 +14,7 @@ from minillama.train.corpus.plans import GOALS, PLANS
 from minillama.train.corpus.world import PRONOUNS, World, compile_template
 
 N_STORIES = 400
-GOLDEN = "b71e64526d141f85fa91d38ecf9242cf7192508dee0ea95a4a2f4773a5b75c36"
+GOLDEN = "9ac7f3f9a666859fb5c366ae11834f3477bb173caba80e36b27fde53682ea2cf"
 
 
 @pytest.fixture(scope="module")

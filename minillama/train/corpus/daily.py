@@ -13,7 +13,6 @@ from minillama.train.corpus.phrases import (
     pet_beat,
     recall,
     thank_helper,
-    when,
 )
 from minillama.train.corpus.world import World
 
@@ -52,8 +51,8 @@ def build(world: World) -> None:
     )
     world.parts["m"] = world.pick(("wood", "old boards", "sticks and rope", "boxes", "branches"))
     one_day(world)
-    world.say(when(world) + "{T} wanted to build a {b}.", when(world) + '"Let me build a {b}," said {h.n}.' if not world.pair else
-              when(world) + '"Let us build a {b}," said {h.n}.')  # fmt: skip
+    world.say("{when}{T} wanted to build a {b}.", '{when}"Let me build a {b}," said {h.n}.' if not world.pair else
+              '{when}"Let us build a {b}," said {h.n}.')  # fmt: skip
     world.say(
         "{T} looked for {m}[ all morning|].", "There was [enough |]{m} behind the house.", "{e} gave {T.him} some {m}."
     )
@@ -62,7 +61,7 @@ def build(world: World) -> None:
     troubles = {
         "fall": (("But then the {b} fell over with a loud crash.", "But the {b} was not strong. Crash! It fell apart."), "It lay in pieces on the ground."),
         "wind": (("But in the night a strong wind came and broke the {b}.", "Then a storm came and blew the {b} away."), "Only a few pieces were left."),
-        "short": (("But then there was not enough {m}.", "But soon there was no {m} left."), "The {b} was only half done."),
+        "short": (("But then {T} had used up all the {m}.", "But soon {T} had no {m} left."), "The {b} was only half done."),
     }  # fmt: skip
     world.para()
     world.tell(*troubles[world.obstacle])
@@ -154,8 +153,8 @@ def help_animal(world: World) -> None:
         "cold": ("It was wet and cold.", "It was shaking."),
     }
     world.say(
-        when(world) + "{T} heard a small sound. It came from a little {a}.",
-        when(world) + "{T} saw a little {a} on the ground.",
+        "{when}{T} heard a small sound. It came from a little {a}.",
+        "{when}{T} saw a little {a} on the ground.",
     )
     world.tell(*troubles[world.obstacle])
     feel(world, "h", "sad") if world.chance(0.4) else world.say('"Poor little {a}!" said {h.n}.')
@@ -206,7 +205,7 @@ def share(world: World) -> None:
         holder="h",
         owner="h",
     )
-    world.say(when(world) + "{h} got {o.a} from {e.n}.", when(world) + "{e} gave {h.n} {o.a}.")
+    world.say("{when}{h} got {o.a} from {e.n}.", "{when}{e} gave {h.n} {o.a}.")
     world.say('"May I have it, too?" asked {f.n}.', "{f} wanted to play with it, too.", '"Let me try!" said {f.n}.')
     world.say(
         '"No, it is mine!" said {h.n}.',
@@ -254,8 +253,8 @@ def grow(world: World) -> None:
     )
     one_day(world)
     world.say(
-        when(world) + '{e} gave {h.n} a seed. "This will be a {s}," {e.he} said.',
-        when(world) + "{h} found a little seed. It was the seed of a {s}.",
+        '{when}{e} gave {h.n} a seed. "This will be a {s}," {e.he} said.',
+        "{when}{h} found a little seed. It was the seed of a {s}.",
     )
     world.say(
         "{h} made a hole in the earth and put the seed in.",
@@ -341,8 +340,8 @@ def repair(world: World) -> None:
     )
     one_day(world)
     world.say(
-        when(world) + "{h} [played|was busy] with {o.a}. It belonged to {e.n}.",
-        "{e} had {o.a}. " + when(world) + "{h} was allowed to carry it.",
+        "{when}{h} [played|was busy] with {o.a}. It belonged to {e.n}.",
+        "{e} had {o.a}. {when}{h} was allowed to carry it.",
     )
     troubles = {
         "drop": ("Then it slipped out of {h.his} hands. Crack!", "It fell on the floor, and a piece broke off."),
@@ -393,9 +392,7 @@ def truth(world: World) -> None:
         ("cake", "pie", "big pudding", "bowl of sweet rice", "plate of cookies", "pudding")
     )
     one_day(world)
-    world.say(
-        when(world) + "{e} made a {food} and put it on the table.", when(world) + "there was a {food} on the table."
-    )
+    world.say("{when}{e} made a {food} and put it on the table.", "{when}there was a {food} on the table.")
     world.say(
         '"It is for this evening," said {e.n}. "Please do not touch it."',
         '"Wait until tonight," said {e.n} and went out.',
@@ -455,8 +452,8 @@ def new_friend(world: World) -> None:
     world.parts["I"], world.parts["Iam"] = "I", "I am"
     opening(world)
     one_day(world)
-    world.say(when(world) + "{f.intro} came to the village.", when(world) + "{h} saw {f.intro} all alone under a tree." if newcomer.named else
-              when(world) + "{h} saw somebody all alone under a tree. It was {f.desc}.")  # fmt: skip
+    world.say("{when}{f.intro} came to the village.", "{when}{h} saw {f.intro} all alone under a tree." if newcomer.named else
+              "{when}{h} saw somebody all alone under a tree. It was {f.desc}.")  # fmt: skip
     world.say("{f} did not know anybody.", "Nobody played with {f.n}.", "{f} sat there and looked sad.")
     troubles = {
         "shy": ("{h} wanted to say hello, but {h.he} did not dare.", "{h} did not know what to say."),
@@ -547,7 +544,7 @@ def night(world: World) -> None:
     world.say("{h} had to laugh.", '"So it was you!" said {h.n} and laughed.')
     if world.pair:
         world.say(
-            "The next morning, {h.n} told {f.n} about it, and {f.n} laughed, too.",
+            "The next morning, {h} told {f.n} about it, and {f} laughed, too.",
             "The next day, {h.n} told {f.n} everything.",
         )
     feel(world, "h", "happy")
@@ -576,8 +573,8 @@ def race(world: World) -> None:
         holder="e",
     )
     world.say(
-        when(world) + "there was a race to {goal}.",
-        when(world) + '"Who is first at {goal}?" asked {h.n}. "Let us run!"',
+        "{when}there was a race to {goal}.",
+        '{when}"Who is first at {goal}?" asked {h.n}. "Let us run!"',
     )
     world.say("The prize was {o.a}. {e.n} held it high.", "{e} had {o.a} for the winner.")
     world.say('"One, two, three, go!" called {e.n}.', '"Ready? Go!" called {e.n}.')
@@ -592,7 +589,7 @@ def race(world: World) -> None:
         ),
     }
     world.say(*troubles[world.obstacle])
-    world.say("{h} heard it and looked back.", "{h} looked to {goal}. It was so near. Then {h.he} looked back.")
+    world.say("{h} heard it and looked back.", "{h} looked at {goal}. It was so near. Then {h.he} looked back.")
     world.say("{h} thought about {o.full}. But a friend is more than a prize.", "{h} stopped at once and ran back.")
     world.say('"I will help you," said {h.n} and held out {h.his} hand.', '"Come, hold on to me," said {h.n}.')
     ways = {

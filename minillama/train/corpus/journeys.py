@@ -9,7 +9,7 @@ from __future__ import annotations
 from minillama.train.corpus import words
 from minillama.train.corpus.cast import add_worker
 from minillama.train.corpus.obstacles import overcome
-from minillama.train.corpus.phrases import arrive, ending, feel, look_around, one_day, opening, recall, walk, when
+from minillama.train.corpus.phrases import arrive, ending, feel, look_around, one_day, opening, recall, walk
 from minillama.train.corpus.world import World
 
 
@@ -25,11 +25,11 @@ def find(world: World) -> None:
     one_day(world)
     world.drop("h", "o")
     world.say(
-        when(world) + "{h} [could not find {o.full}|looked for {o.full}, but it was gone].",
-        when(world) + "{o.full} was [gone|not there any more].",
+        "{when}{h} [could not find {o.full}|looked for {o.full}, but it was gone].",
+        "{when}{o.full} was [gone|not there any more].",
     )
     feel(world, "h", "sad")
-    spots = world.sample(("bed", "table", "chair", "big tree", "door", "stairs", "bench", "window"), 2)
+    spots = world.sample(("bed", "table", "chair", "bench", "cupboard", "big tree", "sofa", "hedge"), 2)
     world.parts["a"], world.parts["b"] = spots
     world.say(
         "{T} looked under the {a}. It was not there. {T} looked behind the {b}. It was not there.",
@@ -74,7 +74,7 @@ def give_back(world: World) -> None:
     else:
         opening(world)
         one_day(world)
-        world.say(when(world) + "{h} found {o.a} {pl}.", when(world) + "{T} saw something {pl}. It was {o.a}.")
+        world.say("{when}{h} found {o.a} {pl}.", "{when}{T} saw something {pl}. It was {o.a}.")
         world.say("{h} picked it up.", '"How pretty!" said {h.n} and picked it up.')
     world.take("h", "o")
     worker = add_worker(world)
@@ -136,9 +136,8 @@ def deliver(world: World) -> None:
     world.place("d", world.fresh(tuple(words.PLACES)))
     one_day(world)
     world.say(
-        when(world)
-        + '{e} said, "{w} is [ill|alone|hungry] today. [Will you bring|Can you bring] {w.him} some {give}?"',
-        when(world) + '{e} called {h.n}. "Please take this {give} to {w.n}," {e.he} said.',
+        '{when}{e} said, "{w} is [ill|alone|hungry] today. [Will you bring|Can you bring] {w.him} some {give}?"',
+        '{when}{e} called {h.n}. "Please take some {give} to {w.n}," {e.he} said.',
     )
     world.give("e", "h", "o")
     world.say("{e} put the {give} in {o.a} and gave it to {h.n}.", "{e} gave {h.n} {o.a} with {give} in it.")
@@ -181,8 +180,8 @@ def visit(world: World) -> None:
     world.parts["feast"] = world.pick(("birthday", "party", "dance", "feast", "concert"))
     one_day(world)
     world.say(
-        when(world) + 'a letter came. It was from {w.n}. "Come to my {feast} {d.at}!" it said.',
-        when(world) + '{w} called, "Come to my {feast} {d.at} [tonight|this evening|today]!"',
+        '{when}a letter came. It was from {w.n}. "Come to my {feast} {d.at}!" it said.',
+        '{when}{w} called, "Come to my {feast} {d.at} [tonight|this evening|today]!"',
     )
     feel(world, "h", "happy")
     world.add_thing("o", holder="h")
@@ -222,8 +221,8 @@ def fetch(world: World) -> None:
     world.place("d", world.fresh(tuple(words.PLACES)))
     one_day(world)
     world.say(
-        when(world) + "{e} was ill. {e.he.cap} lay in bed and [was very hot|could not get up].",
-        when(world) + "{e} had a bad cough. {e.he.cap} could not [eat|sleep].",
+        "{when}{e} was ill. {e.he.cap} lay in bed and [was very hot|could not get up].",
+        "{when}{e} had a bad cough. {e.he.cap} could not [eat|sleep].",
     )
     world.say(
         'The doctor said, "Only tea from {o.a} can help. It grows {d.at}."',
@@ -231,7 +230,7 @@ def fetch(world: World) -> None:
     )
     world.say(
         '"I will get it," said {h.n}.',
-        '"I will go," said {h.n}. {h.he.cap} was not [very big|very old], but {h.he} loved {e.n}.',
+        '"I will go," said {h.n}. {h.he.cap} loved {e.n} very much.',
     )
     walk(world, "d")
     overcome(world)
@@ -274,7 +273,7 @@ def explore(world: World) -> None:
     )  # fmt: skip
     one_day(world)
     world.say(
-        when(world) + '{e} told a story. "You can see {sight}," {e.he} said. "But only {d.at}."',
+        '{when}{e} told a story. "You can see {sight}," {e.he} said. "But only {d.at}."',
         "{h} had a dream. {h.he.cap} wanted to see {sight}. People said that one could see it {d.at}.",
     )
     world.say('"I want to go there," said {h.n}.', '"Is that true?" asked {h.n}. "I will go and look."')

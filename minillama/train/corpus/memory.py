@@ -19,7 +19,6 @@ from minillama.train.corpus.phrases import (
     recall,
     thank_helper,
     walk,
-    when,
 )
 from minillama.train.corpus.world import World
 
@@ -49,7 +48,7 @@ def shop(world: World) -> None:
     world.parts["w"] = world.parts["g"]
     world.add_thing("o", noun=world.pick(("basket", "bag", "box")), look=world.fresh(words.COLOURS), holder="e")
     one_day(world)
-    world.say(when(world) + "{e} sent {h.n} to the market.", when(world) + "{e.n} needed some things from the market.")
+    world.say("{when}{e} sent {h.n} to the market.", "{when}{e.n} needed some things from the market.")
     world.say('"We need {list}," said {e.n}.', '"Please buy {list}," {e.he} said. "Can you keep that in mind?"')
     world.give("e", "h", "o")
     world.say("{e} gave {h.n} {o.a} and some coins.", "{h} took {o.a} and went.")
@@ -101,11 +100,11 @@ def cook(world: World) -> None:
     """Something is cooked with several things that go into the pot in order."""
     opening(world)
     items = _draw_list(world, words.FOODS)
-    world.parts["meal"] = world.pick(("soup", "cake", "pudding", "bread", "pie", "stew"))
+    world.parts["meal"] = world.pick(("soup", "cake", "pudding", "pie", "stew"))
     one_day(world)
     world.say(
-        when(world) + "{T} wanted to make a {meal} for {e.n}.",
-        when(world) + "{T} {T.was} very hungry. " + '"{I.cap} will make a {meal}," said {h.n}.',
+        "{when}{T} wanted to make a {meal} for {e.n}.",
+        "{when}{T} {T.was} very hungry. " + '"{I.cap} will make a {meal}," said {h.n}.',
     )
     world.say("In an old book it said: {list}.", '"For a good {meal} you need {list}," said {e.n}.')
     troubles = {
@@ -169,7 +168,7 @@ def song(world: World) -> None:
     items = _draw_list(world, _SONG, 4, 6)
     world.parts["song"] = ", ".join(items)
     one_day(world)
-    world.say(when(world) + "{e} taught {h.n} a song.", when(world) + "{h} had to learn a song for the feast.")
+    world.say("{when}{e} taught {h.n} a song.", "{when}{h} had to learn a song for the feast.")
     world.say(
         '"{song.cap}, sing along," it went.',
         'It went like this: "{song.cap}, come and sing with me."',
@@ -223,8 +222,8 @@ def hide(world: World) -> None:
     world.parts["list"], world.parts["n"] = join(names), count_words(len(names))
     one_day(world)
     world.say(
-        when(world) + "{T} played hide and seek with {list}.",
-        when(world) + '{T} met {list}. "Let us play hide and seek!" said {h.n}.',
+        "{when}{T} played hide and seek with {list}.",
+        '{when}{T} met {list}. "Let us play hide and seek!" said {h.n}.',
     )
     world.say("{h} closed {h.his} eyes and counted to ten.", '{h} counted, "One, two, three, four, five."')
     world.say("{f} was the best at hiding.", "Everybody ran away, and {f.n} ran, too.")
@@ -248,10 +247,10 @@ def hide(world: World) -> None:
         world.say(lead + "{h} found {name} {spot}.")
     troubles = {
         "gone": ("But where was {f}?", "But {f} was not there."),
-        "late": ("It got late, and {f.n} was still hidden.", "But nobody could find {f.n}."),
+        "late": ("It got late, and {f} was still hidden.", "But nobody could find {f}."),
         "quiet": (
             '"{f.call}, where are you?" {h} called. No answer.',
-            "Everything was quiet. {f.n} was still not there.",
+            "{f} was still not there. Everything was quiet.",
         ),
     }
     world.say(*troubles[world.obstacle])
@@ -275,7 +274,7 @@ def trade(world: World) -> None:
     one_day(world)
     world.say(
         "{h} had {o.a}. But {h.he} wished for {goal}.",
-        when(world) + "{h} wanted {goal} for {e.n}. But all {h.he} had was {o.a}.",
+        "{when}{h} wanted {goal} for {e.n}. But all {h.he} had was {o.a}.",
     )
     world.say('"{Iam.cap} poor," said {h.n}, "but {I} can swap."', "So {T} went [to the market|from house to house].")
     last = "o"
@@ -341,7 +340,8 @@ def mix_up(world: World) -> None:
         "The {o.bare} was for {h.n}, and the {p.bare} was for {f.n}.",
     )
     world.say(
-        "They played all day and put everything on the grass.", "They went to {dh} and put their things under a tree."
+        "They played all day and put everything on the grass.",
+        "They played together and put their things under a tree.",
     )
     world.drop("h", "o")
     world.drop("f", "p")
@@ -399,8 +399,8 @@ def boxes(world: World) -> None:
     world.listed = colours
     one_day(world)
     world.say(
-        when(world) + '{h} found an old letter. "Go to {d} and choose well," it said.',
-        when(world) + "{e} told {h.n} about somebody {d.at} who gave good things away.",
+        '{when}{h} found an old letter. "Go to {d} and choose well," it said.',
+        "{when}{e} told {h.n} about somebody {d.at} who gave good things away.",
     )
     walk(world, "d")
     arrive(world, "d")
@@ -455,7 +455,7 @@ def errands(world: World) -> None:
     world.listed = jobs
     world.parts["list"], world.parts["n"], world.parts["last"] = join(jobs), count_words(len(jobs)), jobs[-1]
     one_day(world)
-    world.say(when(world) + "{e} had to go away until the evening.", when(world) + "{e} was very tired.")
+    world.say("{when}{e} had to go away until the evening.", "{when}{e} was very tired.")
     world.say('"Please {list}," said {e.n}. "Can you do that?"', '"There is much to do," said {e.n}. "{list.cap}."')
     world.say('"{list.cap}," said {h.n}. "I can do that."', '{h} counted on {h.his} fingers: "{list.cap}."')
     world.para()

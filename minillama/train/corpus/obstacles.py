@@ -37,7 +37,7 @@ OBSTACLES: dict[str, tuple[Beats, dict[str, Beats]]] = {
     ),
     "dark": (
         (
-            ("The path went into a dark [wood|tunnel].", "But then the way led through a very dark wood.", "Soon it got dark between the tall trees."),
+            ("The path went into a dark wood.", "But then the way led through a very dark wood.", "Soon it got dark between the tall trees."),
             ("{T} could not see {T.his} own feet.", "Strange sounds came from all sides.", "Something went crack in the dark."),
         ),
         {

@@ -16,6 +16,11 @@ FEELINGS: dict[str, tuple[str, ...]] = {
         "{who} felt [warm and happy|as light as a feather|very happy] [inside|].",
         "A big smile came over {who.s} face.",
         "{who} could not stop smiling.",
+        "{who} [threw {who.his} arms in the air|turned around and around] and laughed.",
+        "{who.s} eyes [shone|were bright] with joy.",
+        "{who} [began to hum a little song|gave a happy cry|laughed out loud].",
+        "It was the [best|happiest] moment of the [day|week].",
+        "{who} wanted this day to last forever.",
     ),
     "sad": (
         "{who} [sat down and cried|hung {who.his} head|felt very sad].",
@@ -23,16 +28,26 @@ FEELINGS: dict[str, tuple[str, ...]] = {
         "A tear ran down {who.s} face.",
         "{who} wanted to cry, but {who.he} took a deep breath.",
         "{who} looked at the ground and said nothing [for a while|].",
+        "{who} [sighed|sighed deeply|swallowed hard].",
+        "{who.s} eyes were full of tears.",
+        "There was a lump in {who.s} throat.",
+        "{who} felt as if the sun had gone away.",
     ),
     "afraid": (
         "{who} was afraid, and {who.his} knees shook.",
         "{who.s} heart went boom, boom, boom.",
         "{who} felt [small and cold|afraid] and [wanted to go home|took a step back].",
         "{who} closed {who.his} eyes for a moment.",
+        "{who} [shook|trembled] like a leaf.",
+        "{who} did not dare to [move|breathe|speak].",
+        "{who} swallowed and tried to be brave.",
     ),
     "proud": (
         "{who} felt [very |]proud of {who.self}.",
         "{who} stood up tall and smiled.",
+        "{who.s} face [was red|shone] with pride.",
+        "{who} [could hardly believe it|laughed and took a bow].",
+        "{who} felt [bigger|taller|stronger] than before.",
         "{who} was so proud that {who.he} [wanted to tell everybody|could not sit still].",
     ),
     "tired": (
@@ -43,7 +58,7 @@ FEELINGS: dict[str, tuple[str, ...]] = {
 }
 
 _DAY = "[[sunny|bright|warm|cool|windy|cloudy|fine|quiet|spring|summer|autumn] |]"
-_AGO = "[Once upon a time|Once upon a time|Long ago|Many years ago]"
+_AGO = "[Once upon a time|Once upon a time|Once upon a time|Once upon a time|Long ago|Many years ago]"
 _HOME = (
     "a small house|a little white house|a house with a green door|a house under an old tree|a house near {dh}|"
     "a little house on a hill|a tiny village by {dh}"
@@ -71,7 +86,10 @@ def _introduce_hero(world: World) -> None:
     named = world.character("h").named
     classic = (
         f"{_AGO}[, in a {{size}} village|, near {{dh}}|], there [was|lived] {{h.intro}}.",
+        f"{_AGO}, there was {{h.intro}} who [loved {{love}}|{{habit}}].",
         f"{_AGO}, {{h.intro}} lived in [{_HOME}].",
+        "{h.intro} lived near {dh}.",
+        "[Once there was|There was] {h.intro}[ who loved {love}|].",
         "There [was once|once was] {h.intro}[ who loved {love}| who lived near {dh}|].",
         "In a {size} [village|town|house] [near|by|not far from] {dh}, there lived {h.intro}.",
         "[Far away|Far, far away], [behind the hills|on the other side of the sea|near {dh}], lived {h.intro}.",
@@ -83,7 +101,7 @@ def _introduce_hero(world: World) -> None:
     )
     animals = ("{h} lived near {dh}[, in a house under an old tree|]. {h.he.cap} was [very |]{h.trait}.",)
     if named:
-        world.say(*(classic if world.chance(0.55) else plain))
+        world.say(*(classic if world.chance(0.75) else plain))
     else:
         world.say(*(classic if world.chance(0.7) else animals))
 
@@ -182,6 +200,27 @@ def opening(world: World) -> None:
             world.say("{h.he.cap} had a [small|big|funny|good] {pet}[ that went everywhere with {h.him}|].")
 
 
+def _when(world: World) -> str:
+    """A time phrase to put before a sentence, or nothing where the day is known already."""
+    time = world.parts["time"]
+    if world.dated:
+        return world.pick(("", "", f"that {time}, "))
+    world.dated = True
+    weather = world.pick(
+        ("sunny", "bright", "warm", "cool", "windy", "cloudy", "fine", "quiet", "spring", "summer", "autumn")
+    )
+    return world.pick(
+        (
+            "one day, ",
+            f"one {time}, ",
+            f"one {weather} {time}, ",
+            f"one {weather} {time}, ",
+            "one Sunday, ",
+            "one fine day, ",
+        )
+    )
+
+
 def one_day(world: World) -> None:
     """Begins the paragraph in which the story proper starts."""
     world.para()
@@ -192,23 +231,7 @@ def one_day(world: World) -> None:
             "The [sun was shining|birds were singing|wind was soft|sky was blue].",
             "It was [a fine day|Sunday|Monday|Saturday].",
         )
-
-
-def when(world: World) -> str:
-    """A time phrase to put before a sentence, or nothing."""
-    if world.dated:
-        return world.pick(("", "", "That {time}, "))
-    world.dated = True
-    return world.pick(
-        (
-            "One day, ",
-            "One {time}, ",
-            "One " + _DAY + "{time}, ",
-            "That day, ",
-            "One Sunday, ",
-            "One fine day, ",
-        )
-    )
+    world.parts["when"] = _when(world)
 
 
 def pet_beat(world: World) -> None:
@@ -229,7 +252,8 @@ def look_around(world: World, part: str) -> None:
 
 def recall(world: World) -> None:
     """Says who has what, drawn from the state, so that it is always true."""
-    held = [thing for thing in world.things if thing.holder is not None]
+    present = [world.parts.get(part) for part in "hfe"]
+    held = [thing for thing in world.things if thing.holder is not None and thing.holder in present]
     if not held or not world.chance(0.6):
         return
     thing = world.pick(held)
@@ -252,7 +276,7 @@ def meet_helper(world: World) -> None:
         "[Then|Suddenly,] {g.intro} [came by|stood in front of {T.him}|looked out from behind a tree].",
         "{g.intro} sat on a [stone|log] and saw {T.him}.",
         "After a while, {g.intro} came along the path.",
-        "A voice called from above. It was {g.intro} [in a tree|on a wall|on a big rock].",
+        "A voice called from above. It was {g.intro} [on a wall|on a fence|on a big rock].",
     )
     greeting = "[What is the matter|What is wrong|Why do you look so sad|Can I help you|Where are you going]"
     world.say(
@@ -342,6 +366,13 @@ def ending(world: World, *morals: str) -> None:
             "{T} went home with a [song|smile].",
             "It had been a [good|long|wonderful] day.",
             "The stars came out one by one, and everything was quiet.",
+            "[The moon|A big round moon] rose over the [roofs|trees|hills], and it was time to sleep.",
+            "Slowly, the sky turned [red|pink|dark blue], and the birds went to sleep.",
+            "When {T} lay in bed that night, {T.he} [smiled in the dark|could still hear the birds|had good dreams].",
+            "{e} [closed the door|lit the lamp|told a story], and the day was over.",
+            "For supper, there was [bread and cheese|hot soup|a big pie], and it had never tasted so good.",
+            "Outside, the wind [sang softly|grew quiet], and inside it was warm.",
+            "The [crickets|frogs] began to sing, and {T} listened [for a long time|until late].",
         )
     world.met = []
     if morals and world.chance(0.75):

@@ -34,6 +34,8 @@ LAST_SYLLABLES = (
 ANIMALS = (
     "fox", "owl", "rabbit", "bear", "mouse", "hedgehog", "squirrel", "frog", "duck", "turtle", "cat", "dog", "goat",
     "deer", "beaver", "badger", "hen", "pony", "otter", "mole", "crow", "lamb", "pig", "donkey",
+    "goose", "sheep", "wolf", "swan", "parrot", "monkey", "elephant", "lion", "tiger", "cow", "horse", "hare", "raven",
+    "seal", "penguin", "camel", "panda", "weasel",
 )  # fmt: skip
 CREATURES = ("robot", "giant", "elf", "wizard", "dragon", "gnome", "fairy", "pirate")
 
@@ -50,12 +52,25 @@ TRAITS = (
     ("busy", "was never still for long"),
     ("playful", "could make a game out of anything"),
     ("patient", "could wait for a very long time"),
+    ("funny", "made everybody laugh"),
+    ("polite", "never forgot to say thank you"),
+    ("strong", "could carry heavy things"),
+    ("dreamy", "often looked out of the window"),
+    ("hungry", "thought about food all the time"),
+    ("proud", "did not like to ask for help"),
+    ("little", "was small but full of ideas"),
+    ("young", "wanted to see the whole world"),
+    ("noisy", "liked to stamp and shout"),
+    ("lucky", "often found things on the road"),
 )
 
 LOVES = (
     "to sing", "to dance", "to run in the grass", "to climb trees", "to draw pictures", "to look at the stars",
     "to play by the water", "to listen to stories", "to pick flowers", "to watch the birds", "to make things",
     "to look for shells", "to jump over puddles", "to eat warm bread", "to sleep in the sun", "to play hide and seek",
+    "to ride on the swing", "to swim in cold water", "to collect stones", "to paint the sky", "to tell jokes",
+    "to roll down the hill", "to build towers", "to visit the neighbours", "to whistle", "to count the clouds",
+    "to read about pirates", "to smell the roses", "to splash in the mud", "to dream about the sea",
 )  # fmt: skip
 
 COLOURS = ("red", "blue", "green", "yellow", "white", "black", "purple", "pink", "silver", "golden", "orange", "brown")
@@ -64,6 +79,8 @@ THINGS = (
     "key", "ball", "cup", "hat", "ribbon", "bell", "button", "book", "kite", "lamp", "coin", "ring", "spoon", "scarf",
     "whistle", "shell", "drum", "box", "feather", "doll", "flute", "bag", "basket", "stone", "umbrella", "bucket",
     "brush", "pencil", "blanket", "toy boat", "toy car", "clock",
+    "mirror", "candle", "necklace", "pillow", "plate", "jacket", "glove", "sweater", "puppet", "marble", "rattle",
+    "pebble", "violin", "trumpet", "lantern", "bottle", "teapot", "jug", "comb", "map", "rope", "crown",
 )  # fmt: skip
 
 # place: (preposition, neighbours, sentences about it)
@@ -118,6 +135,7 @@ PLACES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 FOODS = (
     "bread", "milk", "eggs", "honey", "cheese", "butter", "flour", "carrots", "berries", "nuts", "pears", "plums",
     "rice", "salt", "tea", "jam", "apples", "beans", "onions", "cherries",
+    "tomatoes", "potatoes", "pepper", "sugar", "lemons", "grapes", "corn", "peas", "fish", "cream",
 )  # fmt: skip
 SNACKS = (
     "apple",
