@@ -1,0 +1,142 @@
+"""Quantized matrices inside the torch model: a few rows at a time become float32, are used, and are forgotten.
+
+They hold no parameters: a quantized model is read, not trained. Gradients flow through to the input, so that adapters
+can be trained on a quantized base (Dettmers et al. 2023, "QLoRA", section 3). The fast kernels are elsewhere; these
+modules run on any CPU and are what the kernels are compared with.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from minillama.errors import ShapeError
+from minillama.quant.formats import FORMATS, row_bytes
+from minillama.shapes import check_shape
+
+VALUES_AT_ONCE = 1 << 20  # 4 MB of float32: these stay in the processor's cache between being made and being used
+
+
+class QuantMatrix:
+    """A matrix (N, K) kept as blocks.
+
+    Args:
+        blocks: uint8 (N, row_bytes), a read-only memory map as well.
+        format: a key of FORMATS.
+        shape: (N, K).
+
+    Raises:
+        ShapeError: an unknown format, or blocks of another size than the format has for this shape.
+    """
+
+    def __init__(self, blocks: np.ndarray, format: str, shape: tuple[int, int]) -> None:
+        if blocks.dtype != np.uint8:
+            raise ShapeError(f"blocks are {blocks.dtype}, expected uint8")
+        check_shape("blocks", blocks.shape, (shape[0], row_bytes(format, shape[1])))
+        self.blocks = blocks
+        self.format = format
+        self.shape = shape
+
+    def rows(self, which: slice | np.ndarray) -> Tensor:
+        """Some rows as float32 (n, K), in memory of their own."""
+        values = FORMATS[self.format].dequantize(self.blocks[which])
+        return torch.from_numpy(values if values.flags.writeable else values.copy())  # f32 rows need no dequantizing
+
+    def pieces(self) -> list[slice]:
+        """Slices of a few hundred rows that cover the matrix."""
+        step = max(1, VALUES_AT_ONCE // self.shape[1])
+        return [slice(start, min(start + step, self.shape[0])) for start in range(0, self.shape[0], step)]
+
+
+class _Product(torch.autograd.Function):
+    """x W^T, with a gradient for x; W is made in pieces, forwards and backwards."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, matrix: QuantMatrix) -> Tensor:
+        ctx.matrix = matrix  # type: ignore[attr-defined]
+        out = x.new_empty(len(x), matrix.shape[0])  # (M, N)
+        for piece in matrix.pieces():
+            out[:, piece] = x @ matrix.rows(piece).T
+        return out
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
+        matrix: QuantMatrix = ctx.matrix  # type: ignore[attr-defined]
+        out = grad.new_zeros(len(grad), matrix.shape[1])  # (M, K)
+        for piece in matrix.pieces():
+            out.addmm_(grad[:, piece], matrix.rows(piece))
+        return out, None
+
+
+class QuantLinear(nn.Module):
+    """A linear layer without bias whose matrix is quantized: x (..., K) -> (..., N).
+
+    Args:
+        blocks: uint8 (N, row_bytes), a read-only memory map as well.
+        format: a key of FORMATS, "q4_0" for one.
+        shape: (N, K).
+
+    Raises:
+        ShapeError: blocks of another size than the format has for this shape.
+
+    >>> from minillama.quant.formats import quantize_q8_0
+    >>> layer = QuantLinear(quantize_q8_0(np.ones((3, 32), np.float32)), "q8_0", (3, 32))
+    >>> layer(torch.ones(2, 32)).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(self, blocks: np.ndarray, format: str, shape: tuple[int, int]) -> None:
+        super().__init__()
+        self.matrix = QuantMatrix(blocks, format, shape)
+        self.out_features, self.in_features = shape
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the blocks."""
+        return self.matrix.blocks.nbytes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., K) of any float dtype -> (..., N) of the same; computed in float32 on the CPU."""
+        check_shape("x", x.shape[-1:], (self.in_features,))
+        flat = x.reshape(-1, self.in_features).to("cpu", torch.float32)
+        out: Tensor = _Product.apply(flat, self.matrix)
+        return out.to(x.device, x.dtype).reshape(*x.shape[:-1], self.out_features)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}, {self.matrix.format}"
+
+
+class QuantEmbedding(nn.Module):
+    """An embedding whose matrix is quantized: only the rows that are looked up are made float32.
+
+    Args:
+        blocks: uint8 (V, row_bytes), a read-only memory map as well.
+        format: a key of FORMATS.
+        shape: (V, D).
+
+    Raises:
+        ShapeError: blocks of another size than the format has for this shape.
+    """
+
+    def __init__(self, blocks: np.ndarray, format: str, shape: tuple[int, int]) -> None:
+        super().__init__()
+        self.matrix = QuantMatrix(blocks, format, shape)
+        self.num_embeddings, self.embedding_dim = shape
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the blocks."""
+        return self.matrix.blocks.nbytes
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Token ids (...) -> float32 (..., D).
+
+        Raises:
+            ShapeError: an id that has no row.
+        """
+        ids = tokens.reshape(-1).cpu().numpy()
+        if len(ids) and not 0 <= ids.min() <= ids.max() < self.num_embeddings:
+            raise ShapeError(f"ids run from {ids.min()} to {ids.max()}, expected 0 to {self.num_embeddings - 1}")
+        return self.matrix.rows(ids).to(tokens.device).reshape(*tokens.shape, self.embedding_dim)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_embeddings}, {self.embedding_dim}, {self.matrix.format}"
