@@ -14,7 +14,7 @@ from minillama.train.corpus.plans import GOALS, PLANS
 from minillama.train.corpus.world import PRONOUNS, World, compile_template
 
 N_STORIES = 400
-GOLDEN = "9ac7f3f9a666859fb5c366ae11834f3477bb173caba80e36b27fde53682ea2cf"
+GOLDEN = "0744c022d1658e8bd7c3aca7b256cbc6f3a2f5e67e34a11e536c55b5b0cea063"
 
 
 @pytest.fixture(scope="module")

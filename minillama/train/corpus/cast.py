@@ -12,7 +12,11 @@ def _share(names: tuple[str, ...], held_out: bool) -> tuple[str, ...]:
 
 
 NAMES = {
-    held_out: {"girl": _share(words.GIRLS, held_out), "boy": _share(words.BOYS, held_out), "animal": _share(words.ANIMAL_NAMES, held_out)}
+    held_out: {
+        "girl": _share(words.GIRLS, held_out),
+        "boy": _share(words.BOYS, held_out),
+        "animal": _share(words.ANIMAL_NAMES, held_out),
+    }
     for held_out in (False, True)
 }  # fmt: skip
 

@@ -47,14 +47,14 @@ def build(world: World) -> None:
     """Something is built; it breaks, and is built better."""
     opening(world)
     world.parts["b"] = world.pick(
-        ("tree house", "boat", "kite", "snow house", "bird house", "bridge", "sled", "tower", "swing", "cart")
+        ("tree house", "boat", "kite", "hut", "bird house", "bridge", "sled", "tower", "swing", "cart")
     )
     world.parts["m"] = world.pick(("wood", "old boards", "sticks and rope", "boxes", "branches"))
     one_day(world)
-    world.say("{when}{T} wanted to build a {b}.", '{when}"Let me build a {b}," said {h.n}.' if not world.pair else
-              '{when}"Let us build a {b}," said {h.n}.')  # fmt: skip
+    world.say("{when}{T} wanted to build a {b}.", '{when}{h} said, "I will build a {b}."' if not world.pair else
+              '{when}{h} said, "Let us build a {b}."')  # fmt: skip
     world.say(
-        "{T} looked for {m}[ all morning|].", "There was [enough |]{m} behind the house.", "{e} gave {T.him} some {m}."
+        "{T} looked for {m}[ all morning|].", "Behind the house, {T} found [enough |]{m}.", "{e} gave {T.him} some {m}."
     )
     world.say("{h} held the {m}, and {f.n} made the knots." if world.pair else "{h} made one knot after the other.",
               "{T} worked until the sun was high.", "Knock, knock, knock went the hammer.")  # fmt: skip
@@ -517,9 +517,12 @@ def night(world: World) -> None:
     )
     sound = world.pick(("tap, tap, tap", "scratch, scratch", "knock, knock, knock", "hoo, hoo", "crack, crack"))
     world.parts["cause"], world.parts["sound"] = cause, sound
-    world.say(
-        "One night, {h.n} could not sleep.", "It was night, and {h.n} lay in bed.", "One dark night, {h.n} woke up."
-    )
+    if world.dated:
+        world.say("That night, {h} could not sleep.", "In the middle of the night, {h} woke up.")
+    else:
+        world.say(
+            "One night, {h} could not sleep.", "It was night, and {h} lay in bed.", "One dark night, {h} woke up."
+        )
     world.say("There was a sound: {sound}.", 'Something went "{sound}" in the dark.')
     feel(world, "h", "afraid")
     troubles = {
@@ -574,7 +577,7 @@ def race(world: World) -> None:
     )
     world.say(
         "{when}there was a race to {goal}.",
-        '{when}"Who is first at {goal}?" asked {h.n}. "Let us run!"',
+        '{when}{h} asked, "Who is first at {goal}? Let us run!"',
     )
     world.say("The prize was {o.a}. {e.n} held it high.", "{e} had {o.a} for the winner.")
     world.say('"One, two, three, go!" called {e.n}.', '"Ready? Go!" called {e.n}.')

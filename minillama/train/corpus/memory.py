@@ -431,9 +431,7 @@ def boxes(world: World) -> None:
         "{h} did not have to think long.",
     )
     world.say('"The {cx} {c}, please," said {h.n}.', '"I take the {cx} one," said {h.n}.')
-    world.say(
-        "{h} opened the {cx} {c}. It was full of {ix}!", "In the {cx} {c}, there was {ix}, just as {g.n} had said."
-    )
+    world.say("{h} opened the {cx} {c}. It was full of {ix}!", "The {cx} {c} was full of {ix}, just as {g.n} had said.")
     world.say('"You have listened well," said {g.n}.', '"Good ears are worth more than gold," said {g.n}.')
     feel(world, "h", "happy")
     world.say("{T} carried the {cx} {c} home.", "{h} took the {cx} {c} and said goodbye.")

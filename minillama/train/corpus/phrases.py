@@ -192,7 +192,9 @@ def opening(world: World) -> None:
     else:
         _introduce_hero(world)
         if world.chance(0.55):
-            world.say("{h} loved {love}.", "{h} {habit}.", "Every day, {h} went to {dh}.", "Everybody liked {h.him}.")
+            habit = () if world.character("h").habit in world.text() else ("{h} {habit}.",)
+            world.parts["love"] = world.fresh(words.LOVES)
+            world.say("{h} loved {love}.", *habit, "Every day, {h} went to {dh}.", "Everybody liked {h.him}.")
         if world.pair:
             world.parts["love"] = world.fresh(words.LOVES)
             _introduce_friend(world)
@@ -204,7 +206,7 @@ def _when(world: World) -> str:
     """A time phrase to put before a sentence, or nothing where the day is known already."""
     time = world.parts["time"]
     if world.dated:
-        return world.pick(("", "", f"that {time}, "))
+        return "" if world.episode > 1 else world.pick(("", "", f"that {time}, "))
     world.dated = True
     weather = world.pick(
         ("sunny", "bright", "warm", "cool", "windy", "cloudy", "fine", "quiet", "spring", "summer", "autumn")

@@ -280,7 +280,7 @@ class World:
         if form in ("n", "intro", "desc"):
             self._recent[who.pronoun] = who
             if form != "n" or self._focus is None or (self._speech and self._focus is not who):
-                self._focus, self._run = who, 0
+                self._focus, self._run, self._speech = who, 0, False
             return who.name if form == "n" else who.intro if form == "intro" else who.desc
         if form == "s":
             self._recent[who.pronoun] = who
