@@ -14,7 +14,7 @@ from minillama.train.corpus.plans import GOALS, PLANS
 from minillama.train.corpus.world import PRONOUNS, World, compile_template
 
 N_STORIES = 400
-GOLDEN = "0744c022d1658e8bd7c3aca7b256cbc6f3a2f5e67e34a11e536c55b5b0cea063"
+GOLDEN = "a8aa3dc2e0ee7b091adb2bea859a9f9c4dbf6a00393596e569e7a24ff19769ea"
 
 
 @pytest.fixture(scope="module")

@@ -228,6 +228,8 @@ class World:
         if text:
             text = _SENTENCE_START.sub(lambda match: match[1] + match[2].upper(), text)
             self.paragraphs[-1].append(_ARTICLE.sub(r"\1n ", text))
+            if "they" in template or "They" in template:
+                self._focus = None
 
     def tell(self, *beats: tuple[str, ...] | str) -> None:
         """Tells several sentences, each given as one template or as a tuple of templates to pick from."""
