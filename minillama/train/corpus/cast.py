@@ -114,3 +114,15 @@ def add_worker(world: World) -> Character:
     worker = Character(name, kind, pronoun, world.pick(("old", "friendly", "kind", "busy")), "", kind.capitalize())
     world.parts["g"] = worker
     return worker
+
+
+def ensure_friend(world: World) -> None:
+    """Brings in a friend `f` in stories that need two."""
+    if world.pair:
+        return
+    hero = world.character("h")
+    make = child if hero.kind in ("girl", "boy") else animal
+    world.parts["f"] = friend = make(world, hero.pronoun)
+    world.parts["T"] = type(hero)(f"{hero.name} and {friend.name}", "friends", "they", "good", "", "friends")
+    world.parts["I"], world.parts["Iam"] = "we", "we are"
+    world.pair, world.pet = True, ""

@@ -390,3 +390,17 @@ def ending(world: World, *morals: str) -> None:
         "",
         "",
     )
+
+
+def way_out(world: World, ways: dict[str, tuple[tuple[str, ...] | str, ...]]) -> None:
+    """Tells the resolution of the plan, or another one where the story does not have it."""
+    kind = world.resolution if world.resolution in ways else next(iter(ways))
+    if kind == "helper":
+        meet_helper(world)
+    else:
+        world.para()
+    world.tell(*ways[kind])
+    if kind == "helper":
+        thank_helper(world)
+    else:
+        pet_beat(world)

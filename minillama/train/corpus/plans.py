@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from minillama.train.corpus.daily import DAILY
+from minillama.train.corpus import belongings, caring, lists, making
 from minillama.train.corpus.journeys import JOURNEYS
-from minillama.train.corpus.memory import MEMORY
 from minillama.train.corpus.obstacles import KINDS, OBSTACLES
 from minillama.train.corpus.world import World
 
@@ -21,9 +20,32 @@ class Plan:
     resolution: str
 
 
+# the other goals: who tells the story, and what can go wrong in it
+_AT_HOME: dict[str, tuple[Callable[[World], None], tuple[str, ...]]] = {
+    "build": (making.build, ("fall", "wind", "short")),
+    "learn": (making.learn, ("fear", "fail", "laugh")),
+    "help": (caring.help_animal, ("stuck", "hurt", "cold")),
+    "share": (caring.share, ("leave", "pull", "angry")),
+    "grow": (making.grow, ("dry", "eaten", "cold")),
+    "repair": (making.repair, ("drop", "stop", "rip")),
+    "truth": (caring.truth, ("mouse", "wind", "silent")),
+    "friend": (caring.new_friend, ("shy", "odd", "sad")),
+    "night": (caring.night, ("bed", "call", "again")),
+    "race": (caring.race, ("fall", "stuck", "tired")),
+    "shop": (lists.shop, ("dog", "fall", "music")),
+    "cook": (lists.cook, ("none", "jar", "far")),
+    "song": (lists.song, ("stage", "noise", "sleep")),
+    "hide": (lists.hide, ("gone", "late", "quiet")),
+    "errands": (lists.errands, ("play", "forget", "tired")),
+    "trade": (belongings.trade, ("",)),
+    "mix-up": (belongings.mix_up, ("rain", "dark", "call")),
+    "boxes": (belongings.boxes, ("hungry", "friend", "greedy")),
+}
+
+
 def _tellers() -> dict[str, tuple[Callable[[World], None], tuple[str, ...]]]:
     journeys = {goal: (teller, tuple(OBSTACLES)) for goal, teller in JOURNEYS.items()}
-    return {**journeys, **DAILY, **MEMORY}
+    return {**journeys, **_AT_HOME}
 
 
 TELLERS = _tellers()
