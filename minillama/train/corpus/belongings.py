@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from minillama.train.corpus import words
 from minillama.train.corpus.cast import add_worker, animal, ensure_friend
-from minillama.train.corpus.phrases import arrive, ending, feel, one_day, opening, recall, walk
+from minillama.train.corpus.openings import one_day, opening
+from minillama.train.corpus.phrases import arrive, ending, feel, recall, walk
 from minillama.train.corpus.world import World
 
 

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from minillama.train.corpus.cast import ensure_friend
-from minillama.train.corpus.phrases import ending, feel, one_day, opening, recall
+from minillama.train.corpus.openings import one_day, opening
+from minillama.train.corpus.phrases import ending, feel, recall
 from minillama.train.corpus.world import World
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from minillama.train.corpus import words
 from minillama.train.corpus.cast import add_worker
 from minillama.train.corpus.obstacles import overcome
-from minillama.train.corpus.phrases import arrive, ending, feel, look_around, one_day, opening, recall, walk
+from minillama.train.corpus.openings import one_day, opening
+from minillama.train.corpus.phrases import arrive, ending, feel, look_around, recall, walk
 from minillama.train.corpus.world import World
 
 

@@ -5,18 +5,8 @@ from __future__ import annotations
 
 from minillama.train.corpus import words
 from minillama.train.corpus.cast import add_worker, animal, ensure_friend
-from minillama.train.corpus.phrases import (
-    arrive,
-    count_words,
-    ending,
-    feel,
-    join,
-    meet_helper,
-    one_day,
-    opening,
-    pet_beat,
-    thank_helper,
-)
+from minillama.train.corpus.openings import one_day, opening
+from minillama.train.corpus.phrases import arrive, count_words, ending, feel, join, meet_helper, pet_beat, thank_helper
 from minillama.train.corpus.world import World
 
 

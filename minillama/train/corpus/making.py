@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from minillama.train.corpus.phrases import ending, feel, meet_helper, one_day, opening, pet_beat, thank_helper, way_out
+from minillama.train.corpus.openings import one_day, opening
+from minillama.train.corpus.phrases import ending, feel, meet_helper, pet_beat, thank_helper, way_out
 from minillama.train.corpus.world import World
 
 
