@@ -120,12 +120,15 @@ def new_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
     """A temporary folder beside `out` that takes its name when the block ends well and vanishes when it does not.
 
     Raises:
-        CheckpointError: see check_output.
+        CheckpointError: see check_output; or the disk refuses to take the files.
     """
     check_output(out, overwrite)
     if out.is_file():
         raise CheckpointError(f"{out}: is a file, but a folder is to be written: choose another name")
-    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+    try:
+        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+    except OSError as error:
+        raise CheckpointError(f"{out}: cannot be written ({error.strerror})") from error
     try:
         partial.chmod(0o777 & ~_umask())
         yield partial
@@ -137,6 +140,8 @@ def new_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
             shutil.rmtree(previous)
         else:
             partial.rename(out)
+    except OSError as error:
+        raise CheckpointError(f"{out}: cannot be written ({error.strerror})") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

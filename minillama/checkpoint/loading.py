@@ -1,0 +1,235 @@
+"""From a file to a model that runs: what goes where is planned from the headers, then the weights follow one by one."""
+
+import dataclasses
+import logging
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from minillama.checkpoint.hf import open_hf_tokenizer
+from minillama.checkpoint.memory import check_fits, fits_in_memory, free_memory
+from minillama.checkpoint.opening import open_checkpoint
+from minillama.checkpoint.source import FLOAT_DTYPES, Checkpoint
+from minillama.checkpoint.tensors import is_float, read_checked, stored_bytes, to_blocks, to_dtype
+from minillama.checkpoint.tokenizers import find_tokenizer, read_tokenizer
+from minillama.errors import CheckpointError, ConfigError
+from minillama.model import Llama, Pieces
+from minillama.quant.formats import FORMATS
+from minillama.quant.linear import QuantEmbedding, QuantLinear
+from minillama.tokenizer import Tokenizer
+
+log = logging.getLogger("minillama")
+
+BUNDLED = "minillama-tiny-f16.gguf"
+QUANTIZED = ("q8_0", "q4_0")  # what weights can be quantized to while they load
+CACHE_TOKENS = 512  # of context that must fit beside the weights
+FORMAT_OF = {dtype: format for format, dtype in FLOAT_DTYPES.items()}
+TOKENIZER_FILES = ("tokenizer.model", "tokenizer.json")
+
+
+def load(
+    path: str | Path | None = None,
+    *,
+    quant: str | None = None,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype | None = None,
+    pieces: Pieces | None = None,
+    tokenizer: str | Path | None = None,
+) -> tuple[Llama, Tokenizer]:
+    """Load a model and its tokenizer.
+
+    Weights that the file has in the right form already stay in it, mapped; the others are converted one at a time.
+
+    Args:
+        path: a folder of Meta's or Hugging Face's, a .gguf file, a llama2.c .bin file; None is the bundled model.
+        quant: None keeps what the file has; "q8_0" and "q4_0" quantize every matrix, "none" makes floats of all.
+        device: "cpu", "cuda", "mps".
+        dtype: of the float weights, "float32", "bfloat16", "float16" or torch's own; None is float32 where that
+            takes at most half of the free memory, else and on a GPU bfloat16.
+        pieces: what the model is built from; None for minillama's own.
+        tokenizer: a tokenizer file to use instead of the model's; needed for llama2.c.
+
+    Raises:
+        CheckpointError: a file that is missing, damaged, hostile or of another family.
+        ConfigError: an option that there is not.
+        NotEnoughMemoryError: it would not fit; nothing has been read.
+
+    >>> model, tokenizer = load()
+    >>> model.config.n_layers
+    4
+    """
+    target = _device(device)
+    pieces = _pieces(pieces)
+    checkpoint = open_checkpoint(bundled_model() if path is None else path, tokenizer)
+    words = checkpoint.tokenizer()
+    if words.vocab_size > checkpoint.config.vocab_size:
+        raise CheckpointError(
+            f"{checkpoint.path}: the tokenizer does not fit the model: it has {words.vocab_size} pieces, "
+            f"the embedding {checkpoint.config.vocab_size} rows; name the right one with tokenizer="
+        )
+    plan = _plan(checkpoint, quant)
+    floats = _dtype(dtype, checkpoint, plan, target)
+    own = _check_memory(checkpoint, plan, floats, target)
+    model = _build(checkpoint, plan, floats, target, pieces)
+    kinds = sorted(set(plan.values()) - {"float"})
+    log.info(
+        "%s: %s, float weights as %s%s on %s; %.2f GB of its own memory, the rest mapped",
+        *(checkpoint.path, checkpoint.kind, str(floats).removeprefix("torch.")),
+        *(f", matrices as {', '.join(kinds)}" if kinds else "", target, own / 1e9),
+    )
+    return model, words
+
+
+def load_tokenizer(path: str | Path | None = None) -> Tokenizer:
+    """The tokenizer of a tokenizer file, or of any model that `load` takes.
+
+    Args:
+        path: tokenizer.model (SentencePiece's or Llama 3's), tokenizer.json, tokenizer.bin, or a model.
+
+    Raises:
+        CheckpointError: no such file, or a model without a tokenizer.
+        TokenizerError: a damaged tokenizer.
+    """
+    path = bundled_model() if path is None else Path(path)
+    if path.is_dir() and (path / "config.json").is_file():
+        return open_hf_tokenizer(path)
+    if path.is_dir() and any((path / name).is_file() for name in TOKENIZER_FILES):
+        return find_tokenizer(path, TOKENIZER_FILES, None)
+    if path.is_dir() or path.suffix == ".gguf":
+        return open_checkpoint(path).tokenizer()
+    return read_tokenizer(path)
+
+
+def bundled_model() -> Path:
+    """Where the bundled model lies.
+
+    Raises:
+        CheckpointError: it is not there.
+    """
+    path = Path(str(resources.files("minillama") / "assets" / BUNDLED))
+    if not path.is_file():
+        raise CheckpointError(f"{path}: the bundled model is missing: reinstall minillama, or give a path")
+    return path
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        target = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(f"device is {device!r}, expected 'cpu', 'cuda' or 'mps'") from error
+    usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not usable.get(target.type, False):
+        raise ConfigError(f"device is {str(device)!r}, but PyTorch sees no such device here: use device='cpu'")
+    return target
+
+
+def _pieces(pieces: object) -> Pieces:
+    if pieces is None:
+        return Pieces()
+    if not isinstance(pieces, Pieces):
+        raise ConfigError(f"pieces is {pieces!r}, expected a minillama.model.Pieces or None")
+    return pieces
+
+
+def _plan(checkpoint: Checkpoint, quant: str | None) -> dict[str, str]:
+    """Where each tensor is heading: "float", or the name of a block format."""
+    if quant not in (None, "none", *QUANTIZED):
+        raise ConfigError(f"quant is {quant!r}, expected None, 'none', {' or '.join(map(repr, QUANTIZED))}")
+    plan = {}
+    for name, tensor in checkpoint.tensors.items():
+        plan[name] = "float" if quant == "none" or is_float(tensor.format) else tensor.format
+        if quant in QUANTIZED and len(tensor.shape) == 2:
+            plan[name] = quant
+            if tensor.shape[1] % FORMATS[quant].block_size:
+                plan[name] = "float"
+                log.info("%s: rows of %d do not divide into %s blocks; it stays float", name, tensor.shape[1], quant)
+    if quant in QUANTIZED and not all(t.format == quant or is_float(t.format) for t in checkpoint.tensors.values()):
+        log.warning("%s: is quantized already; quantizing it again to %s loses more", checkpoint.path, quant)
+    return plan
+
+
+def _dtype(
+    dtype: str | torch.dtype | None,
+    checkpoint: Checkpoint,
+    plan: dict[str, str],
+    device: torch.device,
+) -> torch.dtype:
+    if dtype is None:
+        if device.type != "cpu":
+            return torch.bfloat16
+        free = free_memory()
+        fits = free is None or fits_in_memory(checkpoint.config, 4, 0, free // 2)
+        return torch.float32 if fits or set(plan.values()) != {"float"} else torch.bfloat16  # kernels take float32
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(found, torch.dtype) or found not in FLOAT_DTYPES.values():
+        raise ConfigError(f"dtype is {dtype!r}, expected 'float32', 'bfloat16' or 'float16'")
+    return found
+
+
+def _check_memory(checkpoint: Checkpoint, plan: dict[str, str], dtype: torch.dtype, device: torch.device) -> int:
+    """The bytes that the weights will take beside the mapped file, checked against what is free."""
+    own = {"cpu": 0, device.type: 0}
+    for name, tensor in checkpoint.tensors.items():
+        place = device.type if plan[name] == "float" else "cpu"  # blocks stay where the processor computes with them
+        target = FORMAT_OF[dtype] if plan[name] == "float" else plan[name]
+        if tensor.format != target or not tensor.mapped or place != "cpu":
+            own[place] += stored_bytes(tensor, target)
+    free = {"cpu": free_memory()}
+    if device.type == "cuda":
+        free["cuda"] = torch.cuda.mem_get_info(device)[0]
+    for place, size in own.items():
+        what = f"{checkpoint.path} on {place}"
+        check_fits(what, checkpoint.config, size, min(CACHE_TOKENS, checkpoint.config.max_seq_len), free.get(place))
+    return sum(own.values())
+
+
+def _assign(model: Llama, name: str, tensor: torch.Tensor) -> None:
+    """Let a parameter of the model be this tensor, without a copy."""
+    parent, leaf = name.rpartition(".")[::2]
+    try:
+        module = model.get_submodule(parent)
+        old = module.get_parameter(leaf)
+    except AttributeError as error:
+        raise CheckpointError(f"the pieces have no parameter {name}, but the checkpoint holds one") from error
+    if old.shape != tensor.shape:
+        raise CheckpointError(f"the pieces make {name} {tuple(old.shape)}, the checkpoint has {tuple(tensor.shape)}")
+    setattr(module, leaf, nn.Parameter(tensor, requires_grad=old.requires_grad))
+
+
+def _replace(
+    model: Llama, name: str, blocks: np.ndarray, format: str, shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    """Put a module that computes with blocks in the place of the one that would compute with floats."""
+    rows, columns = shape
+    path = name.removesuffix(".weight")
+    if path == "tok_embeddings":
+        model.set_submodule(path, QuantEmbedding(blocks, format, (rows, columns), dtype))
+        if model.config.tied:
+            model.output = QuantLinear(blocks, format, (rows, columns))
+        return
+    model.set_submodule(path, QuantLinear(blocks, format, (rows, columns)))
+
+
+def _build(
+    checkpoint: Checkpoint, plan: dict[str, str], dtype: torch.dtype, device: torch.device, pieces: Pieces
+) -> Llama:
+    """The model, made without memory and then filled tensor by tensor."""
+    no_table = dataclasses.replace(pieces, rope_frequencies=lambda *_: (torch.empty(0), torch.empty(0)))
+    with torch.device("meta"):
+        model = Llama(checkpoint.config, no_table)
+    model.pieces = pieces
+    model.reset_rope(device)
+    for name, tensor in checkpoint.tensors.items():
+        data = read_checked(name, tensor)
+        if plan[name] == "float":
+            _assign(model, name, to_dtype(name, data, tensor.format, dtype).to(device))
+        else:
+            blocks = to_blocks(data, tensor.format, plan[name])
+            _replace(model, name, blocks, plan[name], tensor.shape, dtype)
+    left = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    if left:
+        raise CheckpointError(f"the pieces have a parameter {left[0]}, which no checkpoint holds")
+    return model.eval()

@@ -1,0 +1,129 @@
+import contextlib
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minillama.checkpoint.pickles import PthWriter, open_pickle
+from minillama.errors import CheckpointError
+
+TENSORS = {
+    "a": torch.arange(12, dtype=torch.float32).reshape(3, 4),
+    "b": torch.arange(5).to(torch.bfloat16),
+    "c.weight": torch.ones(2, 3, dtype=torch.float16),
+}
+
+
+class Payload:
+    """What an attacker would put into a file: a call that runs when the pickle is loaded."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple:
+        return os.system, (f"touch {self.target}",)
+
+
+def same(path: Path, expected: dict[str, torch.Tensor]) -> bool:
+    found = {name: tensor.read() for name, tensor in open_pickle(path).items()}
+    return found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_reads_what_torch_saved(tmp_path: Path, zipped: bool) -> None:
+    torch.save(TENSORS, tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    assert same(tmp_path / "x.pth", TENSORS)
+
+
+def test_views_of_one_storage_keep_their_shape_and_order(tmp_path: Path) -> None:
+    whole = torch.arange(24, dtype=torch.float32).reshape(4, 6)
+    views = {"rows": whole[1:3], "turned": whole.t(), "whole": whole}
+    torch.save(views, tmp_path / "x.pth")
+    assert same(tmp_path / "x.pth", views)
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_torch_reads_what_the_stream_wrote(tmp_path: Path, mapped: bool) -> None:
+    path = tmp_path / "x.pth"
+    with PthWriter(path, [(name, tuple(t.shape), t.dtype) for name, t in TENSORS.items()]) as writer:
+        for tensor in TENSORS.values():
+            writer.write(tensor)
+    found = torch.load(path, mmap=mapped, weights_only=True)
+    assert all(torch.equal(found[name], TENSORS[name]) for name in TENSORS)
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in found.values())
+    assert zipfile.ZipFile(path).testzip() is None
+    assert same(path, TENSORS)
+
+
+def test_nothing_is_read_into_memory_and_changes_stay_out_of_the_file(tmp_path: Path) -> None:
+    torch.save(TENSORS, tmp_path / "x.pth")
+    before = (tmp_path / "x.pth").read_bytes()
+    tensor = open_pickle(tmp_path / "x.pth")["a"]
+    assert tensor.mapped
+    tensor.read().zero_()
+    assert (tmp_path / "x.pth").read_bytes() == before
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path: Path, zipped: bool) -> None:
+    path, trace = tmp_path / "x.pth", tmp_path / "ran"
+    torch.save({"a": Payload(trace)}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CheckpointError, match=r"could run code.*system") as caught:
+        open_pickle(path)
+    assert "\n" not in str(caught.value)
+    assert not trace.exists()
+
+
+def test_the_payload_of_the_test_above_is_a_real_one(tmp_path: Path) -> None:
+    pickle.loads(pickle.dumps(Payload(tmp_path / "ran")))
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("tenth", range(10))
+def test_a_file_that_is_cut_off(tmp_path: Path, zipped: bool, tenth: int) -> None:
+    path = tmp_path / "x.pth"
+    torch.save(TENSORS, path, _use_new_zipfile_serialization=zipped)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * tenth // 10])
+    with pytest.raises(CheckpointError, match=r"x\.pth"):
+        open_pickle(path)
+
+
+def test_a_tensor_that_is_larger_than_its_file(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1).expand(1 << 40)}, tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match="damaged"):
+        open_pickle(tmp_path / "x.pth")
+
+
+def test_an_archive_that_would_unpack_into_more_than_it_is(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", bytes(10_000_000))
+    with pytest.raises(CheckpointError, match="damaged"):
+        open_pickle(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("content", [[torch.zeros(2)], {"a": 3}, {1: torch.zeros(2)}, torch.zeros(2), "text"])
+def test_something_else_than_named_tensors(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match="expected"):
+        open_pickle(tmp_path / "x.pth")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_byte_is_read_or_named_but_never_crashes(tmp_path_factory: pytest.TempPathFactory, data) -> None:
+    path = tmp_path_factory.mktemp("damaged") / "x.pth"
+    torch.save(TENSORS, path)
+    content = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    with contextlib.suppress(CheckpointError):
+        for tensor in open_pickle(path).values():
+            tensor.read()
