@@ -13,7 +13,7 @@ from minillama.errors import ShapeError
 from minillama.quant.formats import FORMATS, row_bytes
 from minillama.shapes import check_shape
 
-VALUES_AT_ONCE = 1 << 20  # 4 MB of float32: these stay in the processor's cache between being made and being used
+VALUES_AT_ONCE = 1 << 18  # 1 MB of float32: these stay in the processor's cache between being made and being used
 
 
 class QuantMatrix:
@@ -112,14 +112,18 @@ class QuantEmbedding(nn.Module):
         blocks: uint8 (V, row_bytes), a read-only memory map as well.
         format: a key of FORMATS.
         shape: (V, D).
+        dtype: of the result: that of the model's float weights.
 
     Raises:
         ShapeError: blocks of another size than the format has for this shape.
     """
 
-    def __init__(self, blocks: np.ndarray, format: str, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, blocks: np.ndarray, format: str, shape: tuple[int, int], dtype: torch.dtype = torch.float32
+    ) -> None:
         super().__init__()
         self.matrix = QuantMatrix(blocks, format, shape)
+        self.dtype = dtype
         self.num_embeddings, self.embedding_dim = shape
 
     @property
@@ -128,7 +132,7 @@ class QuantEmbedding(nn.Module):
         return self.matrix.blocks.nbytes
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Token ids (...) -> float32 (..., D).
+        """Token ids (...) -> dtype (..., D).
 
         Raises:
             ShapeError: an id that has no row.
@@ -136,7 +140,7 @@ class QuantEmbedding(nn.Module):
         ids = tokens.reshape(-1).cpu().numpy()
         if len(ids) and not 0 <= ids.min() <= ids.max() < self.num_embeddings:
             raise ShapeError(f"ids run from {ids.min()} to {ids.max()}, expected 0 to {self.num_embeddings - 1}")
-        return self.matrix.rows(ids).to(tokens.device).reshape(*tokens.shape, self.embedding_dim)
+        return self.matrix.rows(ids).to(tokens.device, self.dtype).reshape(*tokens.shape, self.embedding_dim)
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}, {self.matrix.format}"
