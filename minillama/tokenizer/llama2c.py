@@ -50,7 +50,9 @@ def parse_tokenizer_bin(data: bytes) -> Vocabulary:
     if len(data) < HEADER.size:
         raise TokenizerError(f"{len(data)} bytes, expected a llama2.c tokenizer; the file is cut off")
     (longest,) = HEADER.unpack_from(data)
-    at, pieces, scores = HEADER.size, [], []
+    at = HEADER.size
+    pieces: list[str] = []
+    scores: list[float] = []
     while at < len(data):
         if len(data) - at < ROW.size:
             raise TokenizerError(f"{len(data) - at} bytes are left for piece {len(pieces)}; the file is cut off")
@@ -85,7 +87,7 @@ def serialize_tokenizer_bin(vocabulary: Vocabulary) -> bytes:
     """
     if vocabulary.pieces[3:FIRST_PIECES] != BYTE_PIECES or (vocabulary.bos_id, vocabulary.eos_id) != (1, 2):
         raise TokenizerError(
-            f"BOS is {vocabulary.bos_id} and EOS {vocabulary.eos_id}; llama2.c's format has 1 and 2, and the bytes from 3"
+            f"BOS is {vocabulary.bos_id} and EOS {vocabulary.eos_id}; llama2.c's format has 1, 2 and the bytes from 3"
         )
     if not vocabulary.add_dummy_prefix or vocabulary.remove_extra_whitespaces or vocabulary.charsmap:
         raise TokenizerError("the vocabulary rewrites text, or has no dummy prefix: llama2.c's format cannot say so")

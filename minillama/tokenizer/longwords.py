@@ -61,7 +61,8 @@ class LongWords(Generic[Part]):
 
     def _merge_in_rounds(self, word: Part) -> list[Part] | None:
         n = len(word)
-        symbols = np.array([*(self._number(word[i : i + 1]) for i in range(n)), END])  # (n + 1)
+        numbers: list[int] = [self._number(word[i : i + 1]) for i in range(n)]
+        symbols = np.array([*numbers, END])  # (n + 1)
         after = np.roll(np.arange(n + 1), -1)  # a ring: place n, the end, is also what stands before the start
         before = np.roll(np.arange(n + 1), 1)
         queue = _Queue()
@@ -151,7 +152,7 @@ class _Queue:
 
 
 def _leftmost(places: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Which of some places, in ascending order, merge: of a run in which each takes the next one's symbol, every other."""
+    """Which of some places, in ascending order, merge: of a run where each takes the next one's symbol, every other."""
     index = np.arange(len(places))
     starts_run = np.ones(len(places), bool)
     starts_run[1:] = after[places[:-1]] != places[1:]

@@ -167,7 +167,14 @@ def serialize_vocabulary(vocabulary: Vocabulary) -> bytes:
     >>> vocab = Vocabulary(pieces=("<unk>", "<s>", "</s>", "▁hi"), scores=(0.0, 0.0, 0.0, -1.0), types=(2, 3, 3, 1))
     >>> parse_vocabulary(serialize_vocabulary(vocab)) == vocab
     True
+
+    Raises:
+        TokenizerError: the vocabulary has merges of its own, which the format cannot hold.
     """
+    if vocabulary.merges:
+        raise TokenizerError(
+            "the vocabulary joins only some pairs, which a .model file cannot say; write tokenizer.json"
+        )
     parts = []
     for piece, score, kind in zip(vocabulary.pieces, vocabulary.scores, vocabulary.types, strict=True):
         message = _field(PIECE, piece.encode()) + _key(SCORE, FIXED32) + struct.pack("<f", score) + _field(TYPE, kind)

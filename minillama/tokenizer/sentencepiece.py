@@ -69,8 +69,9 @@ class SentencePieceTokenizer:
         Args:
             text: any text.
             bos, eos: put the control piece in front, or behind, where the vocabulary has one.
-            special: control pieces spelled in the text become their ids; else they are plain text. The dummy prefix
-                stands in front of the first plain text alone.
+            special: control pieces spelled in the text become their ids, and what stands between two of them is
+                encoded as a text of its own, dummy prefix included, as Meta's code does with the turns of a chat;
+                else they are plain text.
 
         Raises:
             TokenizerError: the text holds half of a surrogate pair, which UTF-8 cannot spell.
@@ -78,19 +79,14 @@ class SentencePieceTokenizer:
         check_text(text)
         parts = self._controls.split(text) if special and self._controls else [text]
         ids: list[int] = [self.bos_id] if bos and self.bos_id is not None else []
-        at_start = True
         for place, part in enumerate(parts):
-            if place % 2:
-                ids.append(self.vocabulary.ids[part])
-            elif part:
-                ids += self._encode_plain(part, at_start)
-                at_start = False
+            ids += [self.vocabulary.ids[part]] if place % 2 else self._encode_plain(part, at_start=place == 0)
         if eos and self.eos_id is not None:
             ids.append(self.eos_id)
         return ids
 
     def _encode_plain(self, text: str, at_start: bool) -> list[int]:
-        text = self._normalize(text, at_start)
+        text = self._normalize(text, self._takes_prefix(text, at_start))
         ids: list[int] = []
         for place, part in enumerate(self._symbols.split(text) if self._symbols else [text]):
             ids += [self.vocabulary.ids[part]] if place % 2 else encode_bpe(part, self.vocabulary, at_start=False)
@@ -99,13 +95,17 @@ class SentencePieceTokenizer:
             ids = [token for i, token in enumerate(ids) if not (token == unknown and i and ids[i - 1] == unknown)]
         return ids
 
-    def _normalize(self, text: str, at_start: bool) -> str:
+    def _takes_prefix(self, text: str, at_start: bool) -> bool:
+        """Whether the dummy prefix goes in front of a plain text; at_start when no control piece stands before it."""
+        return self.add_dummy_prefix
+
+    def _normalize(self, text: str, prefix: bool) -> str:
         if self.vocabulary.charsmap:
             text = self.library.normalize(text)
-            return text.removeprefix(SPACE) if self.add_dummy_prefix and not at_start else text
+            return text.removeprefix(SPACE) if self.add_dummy_prefix and not prefix else text
         if self.remove_extra_whitespaces:
             text = re.sub(" +", " ", text).strip(" ")
-        if text and at_start and self.add_dummy_prefix:
+        if text and prefix:
             text = " " + text
         text = text.replace(" ", SPACE)
         return text.rstrip(SPACE) if self.remove_extra_whitespaces else text

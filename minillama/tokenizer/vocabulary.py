@@ -33,6 +33,8 @@ class Vocabulary:
         remove_extra_whitespaces: runs of spaces become one, those at both ends go.
         charsmap: SentencePiece's compiled table of character replacements; empty for none.
         unk_surface: what the unknown piece decodes to.
+        merges: the only pairs that may join, in the order of merging; empty when any two neighbours that spell a piece
+            may, as in SentencePiece.
 
     Raises:
         TokenizerError: the lists differ in length, or hold something that no vocabulary holds.
@@ -53,6 +55,7 @@ class Vocabulary:
     remove_extra_whitespaces: bool = False
     charsmap: bytes = b""
     unk_surface: str = " ⁇ "
+    merges: tuple[tuple[str, str], ...] = ()
 
     utf8_errors = "each_byte"  # every byte that is part of no character decodes to a U+FFFD of its own
 
@@ -75,6 +78,7 @@ class Vocabulary:
             )
 
     def _check_pieces(self) -> None:
+        check_text("".join(self.pieces))
         seen: set[str] = set()
         for token, (piece, score, kind) in enumerate(zip(self.pieces, self.scores, self.types, strict=True)):
             if not piece or piece in seen:
@@ -113,7 +117,8 @@ class Vocabulary:
     @cached_property
     def merger(self) -> Merger[str]:
         """Splits words into ids by these pieces; remembers what it has seen."""
-        return Merger(self.ranks, self.spell)
+        pairs = {pair: rank for rank, pair in reversed(list(enumerate(self.merges)))}
+        return Merger(pairs or self.ranks, self.spell)
 
     @cached_property
     def word_pattern(self) -> re.Pattern[str]:
