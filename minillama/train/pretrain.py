@@ -1,0 +1,99 @@
+"""The bundled model's recipe in one call: stories, a vocabulary learned from them, a model trained on them, one file.
+
+Everything follows from the seed. A run that was interrupted goes on where its last checkpoint was.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from minillama.checkpoint.gguf_writer import write_gguf
+from minillama.checkpoint.source import from_model
+from minillama.config import PRESETS, ModelConfig
+from minillama.errors import ConfigError
+from minillama.files import new_file
+from minillama.model import Llama
+from minillama.tokenizer.bpe import FIRST_PIECES, alphabet, train_bpe, vocabulary_from_merges
+from minillama.tokenizer.sentencepiece import SentencePieceTokenizer, serialize_vocabulary
+from minillama.train.corpus import stories
+from minillama.train.data import encode_documents, take_tokens
+from minillama.train.loop import TrainConfig, train
+
+log = logging.getLogger(__name__)
+
+VOCABULARY_STORIES = 4000  # what the merges are learned from
+VALIDATION_TOKENS = 100_000
+BUNDLED_RECIPE = TrainConfig(n_steps=4000, stages=((0.75, 256, 16), (0.25, 1024, 4)), bf16=True)
+
+
+def learn_vocabulary(documents: Iterator[str], vocab_size: int) -> SentencePieceTokenizer:
+    """Learn a vocabulary of exactly `vocab_size` pieces from a text.
+
+    Raises:
+        ConfigError: the text has too few pairs for so many pieces.
+    """
+    text = "\n".join(documents)
+    vocabulary = vocabulary_from_merges(train_bpe(text, vocab_size), alphabet(text))
+    if len(vocabulary) != vocab_size:
+        raise ConfigError(f"the text gives {len(vocabulary)} pieces, expected {vocab_size}: take a smaller vocabulary")
+    return SentencePieceTokenizer(vocabulary)
+
+
+def pretrain(
+    out: Path,
+    *,
+    config: ModelConfig = PRESETS["tiny"],
+    recipe: TrainConfig = BUNDLED_RECIPE,
+    report: Callable[[int, float], None] = lambda step, loss: None,
+) -> Path:
+    """Train a model on generated stories and write it as an F16 GGUF file with its tokenizer.
+
+    Args:
+        out: folder for everything: tokenizer.model, tokens.npy, checkpoint.pt, log.csv, recipe.json, model.gguf.
+        config: the model's sizes.
+        recipe: how long and how; its seed is the seed of the stories too.
+        report: called with step and loss after every step.
+
+    Returns:
+        The path of model.gguf.
+
+    Raises:
+        ConfigError: `out` holds a run with other settings.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer = _tokenizer(out / "tokenizer.model", config, recipe.seed)
+    stream = _tokens(out / "tokens.npy", tokenizer, recipe, "train", recipe.n_tokens + 1)
+    held_out = _tokens(out / "held_out.npy", tokenizer, recipe, "held_out", VALIDATION_TOKENS)
+    model = Llama(config)
+    model.init_weights(recipe.seed)
+    train(model, stream, held_out, recipe, out, (FIRST_PIECES, config.vocab_size), report)
+    path = out / "model.gguf"
+    write_gguf(from_model(model, tokenizer), path, format="f16")
+    log.info("wrote %s", path)
+    return path
+
+
+def _tokenizer(path: Path, config: ModelConfig, seed: int) -> SentencePieceTokenizer:
+    if not path.exists():
+        log.info("learning %d pieces from %d stories", config.vocab_size, VOCABULARY_STORIES)
+        learned = learn_vocabulary(islice(stories(seed), VOCABULARY_STORIES), config.vocab_size)
+        with new_file(path) as file:
+            file.write(serialize_vocabulary(learned.vocabulary))
+    return SentencePieceTokenizer.from_file(path)
+
+
+def _tokens(path: Path, tokenizer: SentencePieceTokenizer, recipe: TrainConfig, split: str, n: int) -> np.ndarray:
+    note = path.with_suffix(".json")
+    wanted = {"seed": recipe.seed, "split": split, "tokens": n}
+    if not (path.exists() and note.exists() and json.loads(note.read_text(encoding="utf-8")) == wanted):
+        log.info("writing %s tokens of stories to %s", f"{n:,}", path)
+        tokens = take_tokens(encode_documents(stories(recipe.seed, split), tokenizer), n)
+        with new_file(path) as file:
+            np.save(file, tokens)
+        with new_file(note) as file:
+            file.write(json.dumps(wanted).encode())
+    return np.load(path, mmap_mode="r")
