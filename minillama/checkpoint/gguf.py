@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from minillama.checkpoint.gguf_format import Header, TensorInfo, Value, parse_header
+from minillama.checkpoint.gguf_format import Header, TensorInfo, Value, parse_header, shown
 from minillama.checkpoint.gguf_model import IGNORED, ROPE_DIVISORS, canonical_name, config_of, scaling_of_divisors
 from minillama.checkpoint.gguf_tokenizer import tokenizer_of
 from minillama.checkpoint.mapped import map_file, mapped_tensor
@@ -29,7 +29,7 @@ _TORCH_DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloa
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
     """One file of a model: mapped, with its header parsed."""
 
     path: Path
@@ -37,9 +37,9 @@ class _Part:
     header: Header
 
 
-def _read_part(path: Path) -> _Part:
+def _read_part(path: Path) -> Part:
     data = map_file(path)
-    return _Part(path, data, parse_header(memoryview(data), path))
+    return Part(path, data, parse_header(memoryview(data), path))
 
 
 def _split_count(metadata: dict[str, Value]) -> int:
@@ -47,7 +47,7 @@ def _split_count(metadata: dict[str, Value]) -> int:
     return count if isinstance(count, int) and count > 1 else 1
 
 
-def _read_parts(path: Path) -> list[_Part]:
+def _read_parts(path: Path) -> list[Part]:
     """All the files of a model, of which `path` is one, in order."""
     given = _read_part(path)
     count = _split_count(given.header.metadata)
@@ -64,13 +64,13 @@ def _read_parts(path: Path) -> list[_Part]:
         if not part_path.is_file():
             raise CheckpointError(f"{part_path}: part {number} of {count} is missing: put it beside the others")
         part = given if part_path.name == path.name else _read_part(part_path)
-        metadata = part.header.metadata
-        if metadata.get("split.no") != number - 1 or _split_count(metadata) != count:
+        own_number = part.header.metadata.get("split.no")
+        if not isinstance(own_number, int) or own_number != number - 1 or _split_count(part.header.metadata) != count:
             raise CheckpointError(f"{part_path}: its header does not say that it is part {number} of {count}")
         parts.append(part)
     total, wanted = sum(len(part.header.tensors) for part in parts), parts[0].header.metadata.get("split.tensors.count")
-    if wanted != total:
-        raise CheckpointError(f"{path}: its {count} parts hold {total} tensors, expected {str(wanted)[:40]}")
+    if not isinstance(wanted, int) or wanted != total:
+        raise CheckpointError(f"{path}: its {count} parts hold {total} tensors, expected {shown(wanted)}")
     return parts
 
 
@@ -130,20 +130,12 @@ def _stored(data: mmap.mmap, info: TensorInfo) -> StoredTensor:
     return StoredTensor(shape=info.shape, format=info.format, read=partial(read_tensor, data, info))
 
 
-def open_gguf(path: Path, tokenizer: Path | None = None) -> Checkpoint:
-    """Open a GGUF file of the "llama" architecture: its header is read and checked, its weights are only mapped.
-
-    Args:
-        path: the file, or any part of a split one (`name-00001-of-00003.gguf`).
-        tokenizer: a tokenizer file to use instead of the one inside.
-
-    Returns:
-        The checkpoint, kind "gguf".
+def checkpoint_of(path: Path, parts: list[Part], tokenizer: Path | None = None) -> Checkpoint:
+    """The checkpoint that the parts of a model make.
 
     Raises:
-        CheckpointError: missing, cut off, damaged, another architecture, or a weight format that is not read.
+        CheckpointError: see open_gguf.
     """
-    parts = _read_parts(path)
     metadata = parts[0].header.metadata
     places = {name: (part.data, info) for part in parts for name, info in part.header.tensors.items()}
     if len(places) != sum(len(part.header.tensors) for part in parts):
@@ -164,3 +156,19 @@ def open_gguf(path: Path, tokenizer: Path | None = None) -> Checkpoint:
         tensors=check_tensors(path, config, stored),
         tokenizer=partial(_read_tokenizer, path, metadata, tokenizer),
     )
+
+
+def open_gguf(path: Path, tokenizer: Path | None = None) -> Checkpoint:
+    """Open a GGUF file of the "llama" architecture: its header is read and checked, its weights are only mapped.
+
+    Args:
+        path: the file, or any part of a split one (`name-00001-of-00003.gguf`).
+        tokenizer: a tokenizer file to use instead of the one inside.
+
+    Returns:
+        The checkpoint, kind "gguf".
+
+    Raises:
+        CheckpointError: missing, cut off, damaged, another architecture, or a weight format that is not read.
+    """
+    return checkpoint_of(path, _read_parts(path), tokenizer)

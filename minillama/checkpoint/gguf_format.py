@@ -49,6 +49,15 @@ OTHER_TYPES = {
 Value: TypeAlias = int | float | bool | str | list["Value"] | np.ndarray
 
 
+def shown(value: Value | None) -> str:
+    """A value in an error message: short, and on one line.
+
+    >>> shown("a\\n"), shown(3), shown([1, 2])
+    ("'a\\\\n'", '3', 'a list')
+    """
+    return f"a {type(value).__name__}" if isinstance(value, list | np.ndarray) else repr(value)[:60]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TensorInfo:
     """Where a tensor lies: `shape` as torch has it, `format` a key of FORMATS, `start` in the file."""
@@ -240,5 +249,5 @@ def parse_header(data: bytes | memoryview, path: Path = Path("GGUF")) -> Header:
         tensors[name] = info
     alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or not 8 <= alignment <= 1 << 16 or alignment & (alignment - 1):
-        raise cursor.error(f"general.alignment is {str(alignment)[:40]}, expected a power of two from 8 to 65536")
+        raise cursor.error(f"general.alignment is {shown(alignment)}, expected a power of two from 8 to 65536")
     return Header(version=version, metadata=metadata, tensors=_place(cursor, tensors, alignment))

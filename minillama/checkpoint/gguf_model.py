@@ -9,7 +9,7 @@ import re
 import numpy as np
 import torch
 
-from minillama.checkpoint.gguf_format import Value
+from minillama.checkpoint.gguf_format import Value, shown
 from minillama.config import ModelConfig, RopeScaling
 from minillama.errors import CheckpointError, ConfigError
 from minillama.rope import rope_divisors
@@ -93,8 +93,8 @@ class _Keys:
 
 def _check_family(keys: _Keys) -> None:
     architecture = keys.metadata.get("general.architecture")
-    if architecture != ARCHITECTURE:
-        raise CheckpointError(f"architecture is {str(architecture)[:60]!r}, expected {ARCHITECTURE!r}")
+    if not isinstance(architecture, str) or architecture != ARCHITECTURE:
+        raise CheckpointError(f"architecture is {shown(architecture)}, expected {ARCHITECTURE!r}")
     if experts := keys.whole("expert_count"):
         raise CheckpointError(f"is a mixture of {experts} experts, expected a model with one feed-forward a block")
 
@@ -110,7 +110,7 @@ def rope_scaling(metadata: dict[str, Value]) -> RopeScaling | None:
     if kind is None:
         kind, factor = "linear", keys.number("rope.scale_linear") or factor  # the key before scaling had types
     if kind not in ("none", "linear"):
-        raise CheckpointError(f"{ARCHITECTURE}.rope.scaling.type is {kind[:40]!r}, expected none or linear")
+        raise CheckpointError(f"{ARCHITECTURE}.rope.scaling.type is {shown(kind)}, expected none or linear")
     return RopeScaling(kind="linear", factor=factor) if kind == "linear" and factor not in (None, 0, 1) else None
 
 

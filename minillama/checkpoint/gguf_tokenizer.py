@@ -3,14 +3,15 @@
 Two kinds are read: "llama" (SentencePiece pieces, scores and types) and "gpt2" with the pre-tokenizer of Llama 3 (byte
 pairs, spelled in GPT-2's alphabet, which gives every byte a printable character).
 
-Source: ggml/docs/gguf.md, "Tokenizer"; Radford et al. 2019, encoder.py of GPT-2, for the alphabet.
+Source: ggml/docs/gguf.md, "Tokenizer".
 """
 
 import numpy as np
 
-from minillama.checkpoint.gguf_format import Value
+from minillama.checkpoint.gguf_format import Value, shown
 from minillama.errors import CheckpointError, TokenizerError
 from minillama.tokenizer import Tokenizer
+from minillama.tokenizer.byte_alphabet import read_spelled, spell_bytes
 from minillama.tokenizer.llama3 import PATTERN, STOPS, ByteBPETokenizer
 from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
 from minillama.tokenizer.vocabulary import CONTROL, NORMAL, UNKNOWN, UNUSED, Vocabulary
@@ -20,17 +21,6 @@ NO_TOKEN = 0xFFFFFFFF
 LLAMA3_PRE = ("llama-bpe", "llama3", "llama-v3")
 END_OF_TURN = "<|eot_id|>"
 _PADDING_SCORE = -1000.0
-
-
-def byte_alphabet() -> dict[int, str]:
-    """GPT-2's character for every byte: printable Latin-1 for itself, the others from U+0100 on.
-
-    >>> byte_alphabet()[ord(" ")]
-    'Ġ'
-    """
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + i) for i, byte in enumerate(others)}
 
 
 class _Keys:
@@ -95,31 +85,23 @@ def _sentencepiece(keys: _Keys) -> SentencePieceTokenizer:
     )
 
 
-def _spelled_bytes(text: str, byte_of: dict[str, int]) -> bytes:
-    try:
-        return bytes([byte_of[character] for character in text])
-    except KeyError as error:
-        raise CheckpointError(f"token {text[:40]!r} is not spelled in GPT-2's alphabet: it is damaged") from error
-
-
 def _byte_pairs(keys: _Keys) -> ByteBPETokenizer:
     pre = keys.text("pre")
     if pre not in LLAMA3_PRE:
-        raise CheckpointError(f"{PREFIX}pre is {pre[:40]!r}, expected {LLAMA3_PRE[0]!r}, the one that LLaMAs have")
+        raise CheckpointError(f"{PREFIX}pre is {shown(pre)}, expected {LLAMA3_PRE[0]!r}, the one that LLaMAs have")
     tokens = keys.strings("tokens")
     types = keys.numbers("token_type", "iu", len(tokens))
-    byte_of = {character: byte for byte, character in byte_alphabet().items()}
     ranks: dict[bytes, int] = {}
     specials: dict[str, int] = {}
     for token, (text, kind) in enumerate(zip(tokens, types, strict=True)):
         if kind == NORMAL:
-            ranks[_spelled_bytes(text, byte_of)] = token
+            ranks[read_spelled(text)] = token
         elif kind != UNUSED:
             specials[text] = token
     merges = []
     for line in keys.strings("merges"):
         left, _, right = line.partition(" ")
-        merges.append((_spelled_bytes(left, byte_of), _spelled_bytes(right, byte_of)))
+        merges.append((read_spelled(left), read_spelled(right)))
     if len(ranks) + len(specials) + types.count(UNUSED) != len(tokens):
         raise CheckpointError(f"{PREFIX}tokens holds a token twice: it is damaged")
     eos = keys.token("eos", None)
@@ -148,7 +130,7 @@ def tokenizer_of(metadata: dict[str, Value]) -> Tokenizer:
         return _sentencepiece(keys)
     if model == "gpt2":
         return _byte_pairs(keys)
-    raise CheckpointError(f"{PREFIX}model is {model[:40]!r}, expected 'llama' or 'gpt2'")
+    raise CheckpointError(f"{PREFIX}model is {shown(model)}, expected 'llama' or 'gpt2'")
 
 
 def _padding(count: int, vocab_size: int) -> list[str]:
@@ -180,20 +162,18 @@ def _metadata_of_sentencepiece(vocabulary: Vocabulary, vocab_size: int) -> dict[
 
 
 def _metadata_of_byte_pairs(tokenizer: ByteBPETokenizer, vocab_size: int) -> dict[str, Value]:
-    letter = byte_alphabet()
     count = max([*tokenizer.ranks.values(), *tokenizer.specials.values()]) + 1
     tokens, types = [f"[PAD{token}]" for token in range(count)] + _padding(count, vocab_size), [UNUSED] * vocab_size
     for raw, token in tokenizer.ranks.items():
-        tokens[token], types[token] = "".join(letter[byte] for byte in raw), NORMAL
+        tokens[token], types[token] = spell_bytes(raw), NORMAL
     for text, token in tokenizer.specials.items():
         tokens[token], types[token] = text, CONTROL
-    spelled = [" ".join("".join(letter[byte] for byte in half) for half in pair) for pair in tokenizer.merges]
     metadata: dict[str, Value] = {
         "model": "gpt2",
         "pre": LLAMA3_PRE[0],
         "tokens": [*tokens],
         "token_type": np.array(types, np.int32),
-        "merges": [*spelled],
+        "merges": [f"{spell_bytes(left)} {spell_bytes(right)}" for left, right in tokenizer.merges],
     }
     if END_OF_TURN in tokenizer.specials:
         metadata["eot_token_id"] = tokenizer.specials[END_OF_TURN]

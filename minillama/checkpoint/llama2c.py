@@ -186,20 +186,12 @@ def _read_tokenizer(path: Path, tokenizer: Path | None) -> Tokenizer:
     return read_tokenizer(tokenizer)
 
 
-def open_llama2c(path: Path, tokenizer: Path | None = None) -> Checkpoint:
-    """Open a llama2.c file; its header and size are checked, its weights are read when they are asked for.
-
-    Args:
-        path: the `.bin` file.
-        tokenizer: its tokenizer.bin or tokenizer.model; the file itself holds none.
-
-    Returns:
-        The checkpoint, kind "llama2c", all weights float32; eight-bit groups are dequantized when they are read.
+def checkpoint_of(path: Path, data: mmap.mmap, tokenizer: Path | None = None) -> Checkpoint:
+    """The checkpoint that a mapped file holds.
 
     Raises:
-        CheckpointError: missing, another format, cut off, or damaged.
+        CheckpointError: see open_llama2c.
     """
-    data = map_file(path)
     try:
         layout = parse_layout(data)
         places = parse_places(layout, len(data))
@@ -214,3 +206,19 @@ def open_llama2c(path: Path, tokenizer: Path | None = None) -> Checkpoint:
         tensors=check_tensors(path, layout.config, tensors),
         tokenizer=partial(_read_tokenizer, path, tokenizer),
     )
+
+
+def open_llama2c(path: Path, tokenizer: Path | None = None) -> Checkpoint:
+    """Open a llama2.c file; its header and size are checked, its weights are read when they are asked for.
+
+    Args:
+        path: the `.bin` file.
+        tokenizer: its tokenizer.bin or tokenizer.model; the file itself holds none.
+
+    Returns:
+        The checkpoint, kind "llama2c", all weights float32; eight-bit groups are dequantized when they are read.
+
+    Raises:
+        CheckpointError: missing, another format, cut off, or damaged.
+    """
+    return checkpoint_of(path, map_file(path), tokenizer)

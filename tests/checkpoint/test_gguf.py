@@ -168,6 +168,9 @@ def test_other_divisors_stay_as_they_are(tmp_path: Path) -> None:
     ("key", "value", "message"),
     [
         ("general.architecture", "qwen2", "architecture is 'qwen2', expected 'llama'"),
+        ("general.architecture", np.array([1, 2], np.int32), "architecture is a ndarray, expected 'llama'"),
+        ("general.architecture", "x\n" * 99, r"architecture is 'x\\nx\\n"),
+        ("general.alignment", "x\n", r"general.alignment is 'x\\n'"),
         ("llama.expert_count", 8, "mixture of 8 experts"),
         ("llama.rope.scaling.type", "yarn", "'yarn', expected none or linear"),
         ("llama.rope.dimension_count", 8, "dimension_count is 8, expected the head size 16"),
@@ -315,6 +318,10 @@ def test_parts_that_are_missing_renamed_or_swapped_are_refused(written: Path, tm
         open_gguf(first)
     second.write_bytes(moved.read_bytes().replace(b"blk.0.ffn_up.weight", b"blk.0.attn_q.weight"))
     with pytest.raises(CheckpointError, match="hold the same tensor"):
+        open_gguf(first)
+    array = struct.pack("<IIQ2I", 9, 4, 2, 1, 1)
+    second.write_bytes(encode_gguf({"split.no": array, "split.count": struct.pack("<IH", 2, 3)}, {}))
+    with pytest.raises(CheckpointError, match="does not say that it is part 2 of 3"):
         open_gguf(first)
     second.write_bytes(moved.read_bytes())
     first.write_bytes(first.read_bytes().replace(struct.pack("<Ii", 5, 21), struct.pack("<Ii", 5, 22)))

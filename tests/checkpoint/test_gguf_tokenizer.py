@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minillama.checkpoint.gguf import open_gguf
-from minillama.checkpoint.gguf_tokenizer import byte_alphabet, metadata_of_tokenizer, tokenizer_of
+from minillama.checkpoint.gguf_tokenizer import metadata_of_tokenizer, tokenizer_of
 from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.errors import CheckpointError, TokenizerError
 from minillama.tokenizer.llama3 import ByteBPETokenizer
@@ -15,12 +15,6 @@ from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
 from tests.checkpoint.gguf_files import byte_pair_tokenizer, random_checkpoint, sentencepiece_tokenizer
 
 TEXTS = ["", "ab", " ab ab", "é and 💛 \n\t abc", "<s>ab</s>", "1234567 abab  a"]
-
-
-def test_byte_alphabet_is_transformers() -> None:
-    from transformers.convert_slow_tokenizer import bytes_to_unicode
-
-    assert byte_alphabet() == bytes_to_unicode()
 
 
 def test_sentencepiece_comes_back_equal(tmp_path: Path) -> None:
@@ -120,7 +114,7 @@ def test_damaged_tokenizers_are_refused(make, key: str, value: object, message: 
     [
         ("pre", "qwen2", "'qwen2', expected 'llama-bpe'"),
         ("merges", ["a"], "merge|spelled"),
-        ("merges", ["Ġ \x00"], "not spelled in GPT-2's alphabet"),
+        ("merges", ["Ġ \x00"], "not spelled in GPT-2's byte alphabet"),
         ("tokens", ["a"] * 280, "token twice"),
         ("tokens", [" "] * 280, "not spelled"),
     ],
