@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -53,13 +54,14 @@ def generate(
     check_sampling(temperature, top_k, top_p, min_p, repetition_penalty)  # before the long load
     loaded, reader = minillama.load(path, quant=quant, device=device, dtype=dtype, tokenizer=tokenizer)
     watch = Stopwatch(loaded)
-    pieces = minillama.stream(
-        watch, reader, text, max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p,
-        min_p=min_p, repetition_penalty=repetition_penalty, seed=seed, stop=tuple(stop or ()),
+    stream = partial(
+        minillama.stream, watch, reader, text, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+        repetition_penalty=repetition_penalty, seed=seed, stop=tuple(stop or ()),
     )  # fmt: skip
-    first = next(pieces, "")  # raises for a bad option or a long prompt before anything is printed
-    _write(text + first)
-    for piece in pieces:
+    for _ in stream(max_new_tokens=0):  # raises for a prompt that is too long before anything is printed
+        pass
+    _write(text)
+    for piece in stream(max_new_tokens=max_new_tokens):
         _write(piece)
     _write("\n")
     note(watch.summary(len(reader.encode(text))))
@@ -89,8 +91,9 @@ def bench(
     import minillama
     from minillama.cli.speed import Speed, measure, peak_memory_bytes
 
+    load = minillama.load  # its import is not part of the loading
     began = time.perf_counter()
-    loaded, _ = minillama.load(path, quant=quant, device=device, dtype=dtype, tokenizer=tokenizer)
+    loaded, _ = load(path, quant=quant, device=device, dtype=dtype, tokenizer=tokenizer)
     load_seconds = time.perf_counter() - began
     needed = depth + prompt_tokens + new_tokens
     if needed > loaded.config.max_seq_len:

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from minillama.checkpoint.memory import own_memory
+
 
 @dataclass
 class Stopwatch:
@@ -82,10 +84,10 @@ def measure(model: Any, prompt_tokens: int, new_tokens: int, depth: int, repetit
 
 
 def peak_memory_bytes() -> int:
-    """The most memory that this process has held at once; 0 where the system does not say."""
-    try:
+    """The most memory that this process has held at once, mapped files included; 0 where the system does not say."""
+    peak = own_memory()[1]
+    if peak is None and sys.platform == "darwin":
         import resource
-    except ImportError:
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak or 0
