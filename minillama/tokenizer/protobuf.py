@@ -107,8 +107,8 @@ def parse_vocabulary(data: bytes) -> Vocabulary:
             settings.update({inner.number: inner for inner in read_fields(field.as_bytes())})
         elif field.number == DENORMALIZER and _has_charsmap(field.as_bytes()):
             raise TokenizerError("the model rewrites decoded text (a denormalizer), which no LLaMA does")
-    if not rows:
-        raise TokenizerError("no pieces found; the file is empty or no SentencePiece model")
+    if not rows or not trainer or not normalizer:
+        raise TokenizerError("pieces or settings are missing; the file is empty, cut off or no SentencePiece model")
     _check_kind(trainer, normalizer, rows)
     pieces, scores, types = zip(*rows, strict=True)
     controls = {piece: token for token, (piece, _, kind) in enumerate(rows) if kind == CONTROL}

@@ -25,7 +25,7 @@ class SentencePieceTokenizer:
 
     >>> vocab = Vocabulary(pieces=("<unk>", "<s>", "</s>", "▁", "hi"), scores=(0.0,) * 5, types=(2, 3, 3, 1, 1))
     >>> SentencePieceTokenizer(vocab).encode("hi</s>", special=True)
-    [1, 3, 0, 2]
+    [1, 3, 4, 2]
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
