@@ -62,7 +62,9 @@ def _convert(
 
 def download(
     name: Annotated[str | None, Argument(help="A name of the list, or owner/name of any repository.")] = None,
-    folder: Annotated[Path | None, Option(help="Where to; left out, MINILLAMA_MODELS or the user's data folder.")] = None,
+    folder: Annotated[
+        Path | None, Option(help="Where to; left out, MINILLAMA_MODELS or the user's data folder.")
+    ] = None,
     revision: RevisionOption = None,
     file: Annotated[
         list[str] | None, Option(help="Only this file, such as one GGUF; may be given more than once.")
