@@ -30,7 +30,7 @@ SCALARS: dict[int, struct.Struct] = {
     }.items()
 }  # fmt: skip
 
-MAX_HEADER_BYTES = 1 << 28  # the largest published vocabularies take a fiftieth of it
+MAX_HEADER_BYTES = 1 << 26  # the largest published vocabularies take a sixth of it
 MAX_STRING_BYTES = 1 << 24
 MAX_KEY_BYTES = (1 << 16) - 1
 MAX_NAME_BYTES = 256  # of a tensor; ggml's own limit is 64
@@ -85,6 +85,7 @@ class _Cursor:
         self.path = path
         self.offset = 0
         self.end = min(len(data), MAX_HEADER_BYTES)
+        self.limit = "its size allows" if self.end == len(data) else f"a header of {self.end} bytes allows"
 
     def error(self, text: str) -> CheckpointError:
         return CheckpointError(f"{self.path}: {text}")
@@ -93,8 +94,7 @@ class _Cursor:
         """The offset of the next `count` bytes, which are taken."""
         start = self.offset
         if count > self.end - start:
-            limit = "the file ends" if self.end == len(self.data) else f"a header of {self.end} bytes ends"
-            raise self.error(f"asks for {count} bytes at byte {start}, but {limit} there: it is cut off or damaged")
+            raise self.error(f"asks for {count} bytes at byte {start}, more than {self.limit}: cut off or damaged")
         self.offset = start + count
         return start
 
@@ -106,7 +106,7 @@ class _Cursor:
         """A number of items that each take at least `smallest_bytes`."""
         number = int(self.scalar(kind))
         if number > most or number * smallest_bytes > self.end - self.offset:
-            raise self.error(f"says it holds {number} {what}, more than its size allows: it is cut off or damaged")
+            raise self.error(f"says it holds {number} {what}, more than {self.limit}: it is cut off or damaged")
         return number
 
     def string_bytes(self, most: int) -> bytes:

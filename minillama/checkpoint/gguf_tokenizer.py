@@ -32,7 +32,7 @@ class _Keys:
     def text(self, key: str) -> str:
         value = self.metadata.get(PREFIX + key)
         if not isinstance(value, str):
-            raise CheckpointError(f"{PREFIX}{key} is {type(value).__name__}, expected text: it holds no tokenizer")
+            raise CheckpointError(f"{PREFIX}{key} is missing or no text: it holds no whole tokenizer")
         return value
 
     def strings(self, key: str) -> list[str]:
@@ -91,19 +91,17 @@ def _byte_pairs(keys: _Keys) -> ByteBPETokenizer:
         raise CheckpointError(f"{PREFIX}pre is {shown(pre)}, expected {LLAMA3_PRE[0]!r}, the one that LLaMAs have")
     tokens = keys.strings("tokens")
     types = keys.numbers("token_type", "iu", len(tokens))
-    ranks: dict[bytes, int] = {}
-    specials: dict[str, int] = {}
-    for token, (text, kind) in enumerate(zip(tokens, types, strict=True)):
-        if kind == NORMAL:
-            ranks[read_spelled(text)] = token
-        elif kind != UNUSED:
-            specials[text] = token
+    specials = {text: token for token, text in enumerate(tokens) if types[token] not in (NORMAL, UNUSED)}
+    spelled = {text: read_spelled(text) for token, text in enumerate(tokens) if types[token] == NORMAL}
+    ranks = {spelled[text]: token for token, text in enumerate(tokens) if types[token] == NORMAL}
+    if len(ranks) + len(specials) + types.count(UNUSED) != len(tokens):
+        raise CheckpointError(f"{PREFIX}tokens holds a token twice: it is damaged")
     merges = []
     for line in keys.strings("merges"):
         left, _, right = line.partition(" ")
-        merges.append((read_spelled(left), read_spelled(right)))
-    if len(ranks) + len(specials) + types.count(UNUSED) != len(tokens):
-        raise CheckpointError(f"{PREFIX}tokens holds a token twice: it is damaged")
+        if left not in spelled or right not in spelled:
+            raise CheckpointError(f"{PREFIX}merges holds {shown(line)}, expected two tokens: it is damaged")
+        merges.append((spelled[left], spelled[right]))
     eos = keys.token("eos", None)
     stops = {eos, keys.token("eot", None), *(specials.get(name) for name in STOPS)}
     return ByteBPETokenizer(

@@ -165,10 +165,11 @@ def _new_file(out: Path) -> Iterator[BinaryIO]:
 
 def gguf_metadata(checkpoint: Checkpoint, format: str) -> dict[str, Value]:
     """All the keys of a file, its tokenizer's included."""
+    path = checkpoint.path.resolve()
     general: dict[str, Value] = {
         "general.architecture": ARCHITECTURE,
         "general.type": "model",
-        "general.name": checkpoint.path.stem or "minillama",
+        "general.name": path.stem if path.suffix in (".gguf", ".bin") else path.name,
         "general.file_type": FILE_TYPES[format],
         "general.quantization_version": QUANTIZATION_VERSION,
         "general.alignment": DEFAULT_ALIGNMENT,

@@ -70,7 +70,7 @@ def random_checkpoint(
         data = torch.from_numpy(values).to(DTYPES[kind]) if kind in DTYPES else FORMATS[kind].quantize(values)
         tensors[name] = StoredTensor(shape=shape, format=kind, read=partial(lambda data: data, data))
     chosen = tokenizer or sentencepiece_tokenizer(config.vocab_size)
-    return Checkpoint(path=Path("tiny.x"), kind="meta", config=config, tensors=tensors, tokenizer=lambda: chosen)
+    return Checkpoint(path=Path("tiny-1.1b"), kind="meta", config=config, tensors=tensors, tokenizer=lambda: chosen)
 
 
 def encode_gguf(metadata: dict, tensors: dict[str, tuple[tuple[int, ...], int, bytes]], version: int = 3) -> bytes:

@@ -276,6 +276,14 @@ def test_damaged_headers_are_refused(tmp_path: Path, raw: bytes, message: str) -
         opened(tmp_path, raw)
 
 
+def test_a_header_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = encode_gguf({"a" * 60: "b" * 60, "c": "d"}, {})
+    parse_header(raw)
+    monkeypatch.setattr("minillama.checkpoint.gguf_format.MAX_HEADER_BYTES", 160)
+    with pytest.raises(CheckpointError, match="more than a header of 160 bytes allows"):
+        parse_header(raw)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     for path in (tmp_path / "none.gguf", tmp_path):
         with pytest.raises(CheckpointError):

@@ -58,7 +58,7 @@ def test_metadata_are_those_that_llama_cpp_needs(tmp_path: Path) -> None:
     fields = {key: field.contents() for key, field in gguf.GGUFReader(tmp_path / "x.gguf").fields.items()}
     expected = {
         "general.architecture": "llama",
-        "general.name": "tiny",
+        "general.name": "tiny-1.1b",
         "general.file_type": gguf.LlamaFileType.MOSTLY_Q4_0,
         "general.quantization_version": gguf.GGML_QUANT_VERSION,
         "general.alignment": 32,
