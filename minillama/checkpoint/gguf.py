@@ -18,14 +18,13 @@ from minillama.checkpoint.gguf_format import Header, TensorInfo, Value, parse_he
 from minillama.checkpoint.gguf_model import IGNORED, ROPE_DIVISORS, canonical_name, config_of, scaling_of_divisors
 from minillama.checkpoint.gguf_tokenizer import tokenizer_of
 from minillama.checkpoint.mapped import map_file, mapped_tensor
-from minillama.checkpoint.source import Checkpoint, StoredTensor, check_tensors
+from minillama.checkpoint.source import FLOAT_DTYPES, Checkpoint, StoredTensor, check_tensors
 from minillama.checkpoint.tokenizers import read_tokenizer
 from minillama.config import ModelConfig
 from minillama.errors import CheckpointError, ConfigError, TokenizerError
 from minillama.tokenizer import Tokenizer
 
 PART_NAME = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
-_TORCH_DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +75,8 @@ def _read_parts(path: Path) -> list[Part]:
 
 def read_tensor(data: mmap.mmap, info: TensorInfo) -> torch.Tensor | np.ndarray:
     """What StoredTensor.read promises, over the mapped file: nothing is copied."""
-    if info.format in _TORCH_DTYPES:
-        return mapped_tensor(data, info.start, info.shape, _TORCH_DTYPES[info.format])
+    if info.format in FLOAT_DTYPES:
+        return mapped_tensor(data, info.start, info.shape, FLOAT_DTYPES[info.format])
     blocks = np.frombuffer(data, np.uint8, info.size_bytes, info.start).reshape(math.prod(info.shape[:-1]), -1)
     blocks.flags.writeable = False
     return blocks

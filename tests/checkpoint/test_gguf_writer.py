@@ -15,7 +15,7 @@ from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.checkpoint.source import Checkpoint, StoredTensor
 from minillama.config import ModelConfig, RopeScaling
 from minillama.errors import CheckpointError
-from minillama.quant.formats import FORMATS, quantize_q4_0
+from minillama.quant.formats import FORMATS, quantize_q4_0, row_bytes
 from tests.checkpoint.gguf_files import CONFIG, SIZES, random_checkpoint, sentencepiece_tokenizer
 
 
@@ -149,6 +149,19 @@ def test_blocks_are_copied_not_rounded_again(tmp_path: Path) -> None:
     write_gguf(checkpoint, tmp_path / "x.gguf", "q4_0")
     written = open_gguf(tmp_path / "x.gguf").tensors["layers.0.attention.wq.weight"].read()
     np.testing.assert_array_equal(written, blocks)
+
+
+@pytest.mark.parametrize("source", [name for name in FORMATS if FORMATS[name].quantize is None])
+def test_formats_that_are_only_read_can_be_written_as_others(tmp_path: Path, source: str) -> None:
+    config = ModelConfig(**{**SIZES, "dim": 256, "hidden_dim": 256})
+    checkpoint = random_checkpoint(config)
+    blocks = np.random.default_rng(0).integers(20, 50, (256, row_bytes(source, 256)), dtype=np.uint8)
+    stored = StoredTensor(shape=(256, 256), format=source, read=lambda: blocks)
+    checkpoint = replace(checkpoint, tensors=checkpoint.tensors | {"layers.0.attention.wq.weight": stored})
+    write_gguf(checkpoint, tmp_path / "x.gguf", "f32")
+    written = open_gguf(tmp_path / "x.gguf").tensors["layers.0.attention.wq.weight"]
+    kind = gguf.GGMLQuantizationType(FORMATS[source].ggml_type)
+    np.testing.assert_array_equal(as_floats(written), gguf.dequantize(blocks, kind))
 
 
 @pytest.mark.parametrize(

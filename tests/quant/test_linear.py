@@ -54,6 +54,7 @@ def test_embedding_looks_rows_up(format: str) -> None:
     layer = QuantEmbedding(blocks, format, (20, 256))
     tokens = torch.tensor([[0, 19, 3], [3, 3, 7]])
     assert torch.equal(layer(tokens), torch.nn.functional.embedding(tokens, dense(blocks, format, 20)))
+    assert QuantEmbedding(blocks, format, (20, 256), torch.bfloat16)(tokens).dtype == torch.bfloat16
     assert layer.weight_bytes == blocks.nbytes
 
 
