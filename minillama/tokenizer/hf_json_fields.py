@@ -89,7 +89,8 @@ class HFNames:
 
     def __init__(self, document: dict[str, Any], config: dict[str, Any]) -> None:
         self.document, self.config = document, config
-        self.added = [self._added(row) for row in document.get("added_tokens") or []]
+        rows = field({"added_tokens": []} | document, "added_tokens", list)
+        self.added = [self._added(row) for row in rows]
 
     @staticmethod
     def _added(row: Any) -> AddedToken:
