@@ -4,10 +4,12 @@ import dataclasses
 import logging
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from minillama.checkpoint.hf import open_hf_tokenizer
 from minillama.checkpoint.memory import check_fits, fits_in_memory, free_memory
@@ -97,7 +99,7 @@ def load_tokenizer(path: str | Path | None = None) -> Tokenizer:
     if path.is_dir() and (path / "config.json").is_file():
         return open_hf_tokenizer(path)
     if path.is_dir() and any((path / name).is_file() for name in TOKENIZER_FILES):
-        return find_tokenizer(path, TOKENIZER_FILES, None)
+        return find_tokenizer(path, TOKENIZER_FILES)
     if path.is_dir() or path.suffix == ".gguf":
         return open_checkpoint(path).tokenizer()
     return read_tokenizer(path)
@@ -120,8 +122,8 @@ def _device(device: str | torch.device) -> torch.device:
         target = torch.device(device)
     except RuntimeError as error:
         raise ConfigError(f"device is {device!r}, expected 'cpu', 'cuda' or 'mps'") from error
-    usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not usable.get(target.type, False):
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (target.index or 0) >= counts.get(target.type, 0):
         raise ConfigError(f"device is {str(device)!r}, but PyTorch sees no such device here: use device='cpu'")
     return target
 
@@ -186,7 +188,16 @@ def _check_memory(checkpoint: Checkpoint, plan: dict[str, str], dtype: torch.dty
     return sum(own.values())
 
 
-def _assign(model: Llama, name: str, tensor: torch.Tensor) -> None:
+class _NoDraws(TorchFunctionMode):
+    """Leaves out the drawing of first weights: on meta tensors it would import a compiler, for two seconds."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", "") == "torch.nn.init" or func in (Tensor.normal_, Tensor.uniform_):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def _assign(model: Llama, name: str, tensor: Tensor) -> None:
     """Let a parameter of the model be this tensor, without a copy."""
     parent, leaf = name.rpartition(".")[::2]
     try:
@@ -218,7 +229,7 @@ def _build(
 ) -> Llama:
     """The model, made without memory and then filled tensor by tensor."""
     no_table = dataclasses.replace(pieces, rope_frequencies=lambda *_: (torch.empty(0), torch.empty(0)))
-    with torch.device("meta"):
+    with torch.device("meta"), _NoDraws():
         model = Llama(checkpoint.config, no_table)
     model.pieces = pieces
     model.reset_rope(device)

@@ -102,7 +102,7 @@ def open_meta(folder: Path, tokenizer: Path | None = None) -> Checkpoint:
         kind="meta",
         config=config,
         tensors=check_dtypes(folder, check_tensors(folder, config, tensors)),
-        tokenizer=lambda: find_tokenizer(folder, ("tokenizer.model",), tokenizer),
+        tokenizer=lambda: find_tokenizer(folder, ("tokenizer.model",), tokenizer, beside=True),
     )
 
 
@@ -114,7 +114,7 @@ def read_meta_config(folder: Path) -> ModelConfig:
     """
     raw = read_json(folder / "params.json")
     if raw.get("vocab_size", -1) == -1:
-        raw["vocab_size"] = find_tokenizer(folder, ("tokenizer.model",), None).vocab_size
+        raw["vocab_size"] = find_tokenizer(folder, ("tokenizer.model",), beside=True).vocab_size
     return _config(folder, raw, {})
 
 

@@ -1,6 +1,7 @@
 """Which tokenizer a file holds, told by its content."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from minillama.errors import CheckpointError, TokenizerError
@@ -36,8 +37,16 @@ def read_tokenizer(path: Path) -> Tokenizer:
     raise TokenizerError(f"{path}: no known tokenizer; expected a tokenizer.model, tokenizer.json or tokenizer.bin")
 
 
-def find_tokenizer(folder: Path, names: tuple[str, ...], tokenizer: Path | None) -> Tokenizer:
-    """The tokenizer that was named, else the first of `names` in a folder or beside it.
+def find_tokenizer(
+    folder: Path, names: Sequence[str], tokenizer: Path | None = None, beside: bool = False
+) -> Tokenizer:
+    """The tokenizer of a model's folder.
+
+    Args:
+        folder: the model's.
+        names: of files, the first that is there counts.
+        tokenizer: a tokenizer file to use instead.
+        beside: whether the folder that holds `folder` is searched too, as Meta's downloads need it.
 
     Raises:
         CheckpointError: none found.
@@ -45,7 +54,7 @@ def find_tokenizer(folder: Path, names: tuple[str, ...], tokenizer: Path | None)
     """
     if tokenizer is not None:
         return read_tokenizer(tokenizer)
-    for place in (folder, folder.resolve().parent):
+    for place in (folder, folder.resolve().parent) if beside else (folder,):
         for name in names:
             if (place / name).is_file():
                 return read_tokenizer(place / name)

@@ -149,6 +149,14 @@ def test_stop_ids_come_from_the_generation_config(tmp_path) -> None:
     assert open_hf(folder).tokenizer().stop_ids == {2, 270}
 
 
+def test_a_tokenizer_beside_the_folder_belongs_to_another_model(tmp_path) -> None:
+    folder = hf_folder(tmp_path / "m")
+    (folder / "tokenizer.model").rename(tmp_path / "tokenizer.model")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(CheckpointError, match="name the file with tokenizer="):
+        open_hf(folder).tokenizer()
+
+
 def test_untied_means_a_matrix_and_silence_follows_the_file(tmp_path) -> None:
     theirs(tmp_path / "m", MODEL_CONFIGS["tied"])
     edit_json(tmp_path / "m/config.json", tie_word_embeddings=None)

@@ -205,7 +205,8 @@ def test_a_learners_pieces_are_built_in(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"quant": "q2"}, {"dtype": "float8"}, {"dtype": torch.int64}, {"device": "toaster"}, {"pieces": "my_llama"},
+    [{"quant": "q2"}, {"dtype": "float8"}, {"dtype": torch.int64}, {"device": "toaster"}, {"device": "cuda:99"},
+     {"pieces": "my_llama"},
      {"device": "meta"}, *([] if torch.cuda.is_available() else [{"device": "cuda"}])],
 )  # fmt: skip
 def test_options_that_there_are_not(tmp_path, options) -> None:
