@@ -1,12 +1,11 @@
 """Reading and writing tokenizer files whole."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from minillama.errors import TokenizerError
+from minillama.files import new_file
 
 MAX_FILE_BYTES = 1 << 28  # the largest published tokenizer files have some 20 MB
 
@@ -32,23 +31,15 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file whole or not at all: to a temporary name beside it, then renamed.
+    """Write a file whole or not at all.
 
     Raises:
         TokenizerError: the folder is missing, or may not be written to.
     """
     path = Path(path)
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        with new_file(path) as file:
+            file.write(content)
     except OSError as error:
         raise TokenizerError(f"{path}: cannot be written ({error.strerror}); check the folder") from error
 

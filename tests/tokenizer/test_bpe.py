@@ -148,6 +148,11 @@ def test_one_leading_space_is_left_out_at_the_very_start(trained):
     assert decode(trained.encode("a", bos=False) * 2, trained) == "a a"
 
 
+def test_ids_that_continue_a_text_keep_their_space(trained):
+    ids = trained.encode("a b", bos=False)
+    assert "".join(stream_decode(ids, trained, at_start=False)) == " a b"
+
+
 def test_ids_out_of_range_are_refused(trained):
     for token in (-1, len(trained.vocabulary)):
         with pytest.raises(TokenizerError, match="outside the vocabulary"):
