@@ -13,7 +13,7 @@ from types import FrameType
 from tests.fuzz.mutations import Seed, mutate
 from tests.fuzz.readers import Reader
 
-SECONDS_EACH = 1.0
+SECONDS_EACH = 1.0  # of the processor's time, so that a busy machine finds nothing
 EXTRA_BYTES = 256 << 20  # address space that a reader may take for a file of a few kB
 MAX_MESSAGE = 600
 MAX_CORPUS = 400
@@ -49,13 +49,13 @@ def bounded() -> Iterator[None]:
     def too_slow(number: int, frame: FrameType | None) -> None:
         raise TooSlowError(f"more than {SECONDS_EACH} s")
 
-    previous = signal.signal(signal.SIGALRM, too_slow)
+    previous = signal.signal(signal.SIGPROF, too_slow)
     resource.setrlimit(resource.RLIMIT_AS, (address_space() + EXTRA_BYTES, before[1]))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, previous)
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
@@ -72,20 +72,20 @@ def _where(error: BaseException) -> tuple[str, int]:
 
 def judge(reader: Reader, data: bytes) -> tuple[tuple[str, int] | None, str | None]:
     """Where the reader stopped (None: it accepted the file), and what is wrong with that (None: nothing)."""
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_EACH)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS_EACH)
     try:
         reader.read(data)
     except reader.errors as error:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         message = str(error)
         if "\n" in message or not 0 < len(message) <= MAX_MESSAGE:
             return _where(error), f"message is not one short line: {message[:100]!r}, {_where(error)}"
         return _where(error), None
     except (Exception, MemoryError) as error:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         last = traceback.extract_tb(error.__traceback__)[-1]
         return _where(error), f"{type(error).__name__}: {str(error)[:100]} at {last.filename}:{last.lineno}"
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.setitimer(signal.ITIMER_PROF, 0)
     return None, None
 
 
