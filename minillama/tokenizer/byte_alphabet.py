@@ -21,8 +21,8 @@ def byte_alphabet() -> dict[int, str]:
 
 
 @cache
-def _byte_of() -> dict[str, int]:
-    return {character: byte for byte, character in byte_alphabet().items()}
+def _byte_of() -> dict[int, int]:
+    return {ord(character): byte for byte, character in byte_alphabet().items()}
 
 
 def spell_bytes(raw: bytes) -> str:
@@ -31,8 +31,7 @@ def spell_bytes(raw: bytes) -> str:
     >>> spell_bytes(b" a")
     'Ġa'
     """
-    letter = byte_alphabet()
-    return "".join([letter[byte] for byte in raw])
+    return raw.decode("latin-1").translate(byte_alphabet())
 
 
 def read_spelled(text: str) -> bytes:
@@ -40,11 +39,11 @@ def read_spelled(text: str) -> bytes:
 
     Raises:
         TokenizerError: a character outside the alphabet.
+
+    >>> read_spelled("Ġa")
+    b' a'
     """
     byte_of = _byte_of()
-    try:
-        return bytes([byte_of[character] for character in text])
-    except KeyError:
-        raise TokenizerError(
-            f"piece {text[:40]!r} is not spelled in GPT-2's byte alphabet; the file is damaged"
-        ) from None
+    if not all(map(byte_of.__contains__, map(ord, text))):
+        raise TokenizerError(f"piece {text[:40]!r} is not spelled in GPT-2's byte alphabet; the file is damaged")
+    return text.translate(byte_of).encode("latin-1")

@@ -83,4 +83,4 @@ def write_tokenizer_json(tokenizer: Tokenizer, path: str | Path) -> None:
         raise TokenizerError(
             f"{type(tokenizer).__name__} cannot be written as tokenizer.json, expected a LLaMA tokenizer"
         )
-    write_bytes(path, json.dumps(document, ensure_ascii=False, indent=1).encode())
+    write_bytes(path, json.dumps(document, ensure_ascii=False).encode())

@@ -4,7 +4,16 @@ from typing import Any
 
 from minillama.errors import TokenizerError
 from minillama.tokenizer.byte_alphabet import read_spelled, spell_bytes
-from minillama.tokenizer.hf_json_fields import HFNames, added_row, bos_template, field, read_merges, read_vocab, steps
+from minillama.tokenizer.hf_json_fields import (
+    HFNames,
+    added_row,
+    bos_template,
+    field,
+    read_merges,
+    read_vocab,
+    steps,
+    write_merge,
+)
 from minillama.tokenizer.llama3 import PATTERN, STOPS, ByteBPETokenizer
 
 PIECES_OF_PATTERN = {"behavior": "Isolated", "invert": False}
@@ -68,6 +77,6 @@ def byte_document(tokenizer: ByteBPETokenizer) -> dict[str, Any]:
             "byte_fallback": False,
             "ignore_merges": tokenizer.ignore_merges,
             "vocab": {spell_bytes(piece): token for piece, token in tokenizer.ranks.items()},
-            "merges": [[spell_bytes(left), spell_bytes(right)] for left, right in tokenizer.merges],
+            "merges": [write_merge(spell_bytes(left), spell_bytes(right)) for left, right in tokenizer.merges],
         },
     }

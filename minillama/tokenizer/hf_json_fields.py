@@ -76,6 +76,11 @@ def read_merges(model: dict[str, Any]) -> list[tuple[str, str]]:
     return merges
 
 
+def write_merge(left: str, right: str) -> str | list[str]:
+    """A pair as every version of the tokenizers library reads it, where that is possible: "a b"."""
+    return [left, right] if " " in left + right else f"{left} {right}"
+
+
 class HFNames:
     """The added tokens, and which of them are BOS and EOS.
 

@@ -15,6 +15,7 @@ from minillama.tokenizer.hf_json_fields import (
     read_merges,
     read_vocab,
     steps,
+    write_merge,
 )
 from minillama.tokenizer.merge import all_splits
 from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
@@ -188,7 +189,7 @@ def llama_document(tokenizer: SentencePieceTokenizer) -> dict[str, Any]:
             "byte_fallback": bool(vocabulary.byte_ids),
             "ignore_merges": False,
             "vocab": vocabulary.ids,
-            "merges": [list(pair) for pair in vocabulary.merges or _merges(vocabulary)],
+            "merges": [write_merge(*pair) for pair in vocabulary.merges or _merges(vocabulary)],
         },
     }
 

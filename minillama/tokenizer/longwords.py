@@ -20,6 +20,11 @@ END = 0  # the number of no symbol: it closes the linked list, and marks places 
 REMEMBERED_PAIRS = 1 << 20
 
 
+def symbols_of(word: Part) -> list[Part]:
+    """The characters of a text, or the single bytes of bytes."""
+    return [word[i : i + 1] for i in range(len(word))]
+
+
 class LongWords(Generic[Part]):
     """Splits long words into pieces.
 
@@ -50,6 +55,11 @@ class LongWords(Generic[Part]):
             number = self.numbers[part] = len(self.symbols)
         return number
 
+    def _numbers_of(self, parts: list[Part]) -> list[int]:
+        for part in set(parts):
+            self._number(part)
+        return [self.numbers[part] for part in parts]
+
     def _look_up(self, key: int) -> tuple[int, int]:
         """The rank of a pair, and the number of what it makes."""
         left, right = key >> 32, key & 0xFFFFFFFF
@@ -61,8 +71,7 @@ class LongWords(Generic[Part]):
 
     def _merge_in_rounds(self, word: Part) -> list[Part] | None:
         n = len(word)
-        numbers: list[int] = [self._number(word[i : i + 1]) for i in range(n)]
-        symbols = np.array([*numbers, END])  # (n + 1)
+        symbols = np.array([*self._numbers_of(symbols_of(word)), END])  # (n + 1)
         after = np.roll(np.arange(n + 1), -1)  # a ring: place n, the end, is also what stands before the start
         before = np.roll(np.arange(n + 1), 1)
         queue = _Queue()
@@ -88,7 +97,7 @@ class LongWords(Generic[Part]):
 
     def _merge_one_by_one(self, word: Part) -> list[Part]:
         n = len(word)
-        parts = [word[i : i + 1] for i in range(n)]
+        parts = symbols_of(word)
         after, before = list(range(1, n + 1)), list(range(-1, n - 1))
         queue = [(self.rank(parts[i], parts[i + 1]), i) for i in range(n - 1)]
         heapq.heapify(queue)

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
-from minillama.tokenizer.longwords import NEVER, LongWords
+from minillama.tokenizer.longwords import NEVER, LongWords, symbols_of
 
 Part = TypeVar("Part", str, bytes)
 
@@ -69,7 +69,9 @@ class Merger(Generic[Part]):
         """The ids of one word; do not change the list, it is remembered."""
         ids = self.known.get(word)
         if ids is None:
-            ids = [token for piece in self.pieces(word) for token in self.spell(piece)]
+            pieces = self.pieces(word)
+            spelled = {piece: self.spell(piece) for piece in set(pieces)}
+            ids = [token for piece in pieces for token in spelled[piece]]
             if len(word) <= REMEMBERED_LENGTH:
                 if len(self.known) >= REMEMBERED_WORDS:
                     self.known.clear()
@@ -80,7 +82,7 @@ class Merger(Generic[Part]):
         """The pieces of one word."""
         if len(word) > SHORT_WORD:
             return self._long_words.pieces(word)
-        return merge_by_rank([word[i : i + 1] for i in range(len(word))], self.rank)
+        return merge_by_rank(symbols_of(word), self.rank)
 
     @cached_property
     def _long_words(self) -> LongWords[Part]:
