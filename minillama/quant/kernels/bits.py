@@ -1,0 +1,38 @@
+"""The bits of numbers inside jitted loops: Numba has no float16 arrays on the CPU, so their bits travel as uint16.
+
+LLVM turns a loop over the first two into the processor's own conversions (`vcvtph2ps`, `vcvtps2ph`; `fcvtl` on Arm).
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+
+@intrinsic
+def half_to_float(typingctx, bits):  # type: ignore[no-untyped-def]
+    """The float32 that a float16's bits (uint16) stand for."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.fpext(builder.bitcast(args[0], ir.HalfType()), ir.FloatType())
+
+    return types.float32(types.uint16), codegen
+
+
+@intrinsic
+def float_to_half(typingctx, value):  # type: ignore[no-untyped-def]
+    """The bits (uint16) of the float16 nearest to a float32."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.bitcast(builder.fptrunc(args[0], ir.HalfType()), ir.IntType(16))
+
+    return types.uint16(types.float32), codegen
+
+
+@intrinsic
+def bits_to_float(typingctx, bits):  # type: ignore[no-untyped-def]
+    """The float32 with these bits (int32)."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.bitcast(args[0], ir.FloatType())
+
+    return types.float32(types.int32), codegen

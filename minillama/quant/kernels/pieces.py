@@ -1,0 +1,107 @@
+"""The small steps between the matrix products, for rows of tokens: each does what the torch piece of its name does.
+
+Arrays are C-contiguous float32 unless said otherwise. Keys and values are kept as float16 bits (uint16), a head's
+positions one after the other, so that attention reads them as a stream.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from minillama.quant.kernels.bits import bits_to_float, float_to_half, half_to_float
+
+REORDERED = {"contract", "reassoc", "nsz", "arcp"}  # sums in any order, so that they can be vectors; NaN stays NaN
+MASKED = np.float32(-3.4e38)
+
+LOG2_E = np.float32(1.4426950408889634)
+LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # ln 2 in two parts, the first exact
+TAYLOR = tuple(np.float32(1 / math.factorial(n)) for n in range(7))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def exp(x):  # type: ignore[no-untyped-def]
+    """e to the x, float32, for x from -87 to 88: 2 to a whole power times a short series, so that a loop of it is vectors.
+
+    Accurate to about 2 units in the last place; outside, the value at the end of the range.
+    """
+    x = min(max(x, np.float32(-87.0)), np.float32(88.0))
+    power = np.floor(x * LOG2_E + np.float32(0.5))
+    rest = x - power * LN2_HIGH - power * LN2_LOW  # within half of ln 2
+    series = TAYLOR[6]
+    series = series * rest + TAYLOR[5]
+    series = series * rest + TAYLOR[4]
+    series = series * rest + TAYLOR[3]
+    series = series * rest + TAYLOR[2]
+    series = series * rest + TAYLOR[1]
+    series = series * rest + TAYLOR[0]
+    return series * bits_to_float(np.int32((np.int32(power) + np.int32(127)) << np.int32(23)))
+
+
+@njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")
+def rms_norm(x, weight, eps, out):  # type: ignore[no-untyped-def]
+    """x (D,), weight (D,) -> out (D,); see norm.rms_norm."""
+    total = np.float32(0)
+    for i in range(len(x)):
+        total += x[i] * x[i]
+    scale = np.float32(1) / np.float32(math.sqrt(total / np.float32(len(x)) + np.float32(eps)))
+    for i in range(len(x)):
+        out[i] = x[i] * scale * weight[i]
+
+
+@njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")
+def apply_rope(x, cos, sin):  # type: ignore[no-untyped-def]
+    """Turn x (H * K,) in place by cos, sin (K/2,); see rope.apply_rope."""
+    half = len(cos)
+    for head in range(len(x) // (2 * half)):
+        start = head * 2 * half
+        for i in range(half):
+            first, second = x[start + 2 * i], x[start + 2 * i + 1]
+            x[start + 2 * i] = first * cos[i] - second * sin[i]
+            x[start + 2 * i + 1] = first * sin[i] + second * cos[i]
+
+
+@njit(cache=True, nogil=True)
+def to_halves(x, out):  # type: ignore[no-untyped-def]
+    """x (N,) float32 -> out (N,) uint16 float16 bits."""
+    for i in range(len(x)):
+        out[i] = float_to_half(x[i])
+
+
+@njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")
+def silu_gate(gate, up):  # type: ignore[no-untyped-def]
+    """gate (F,) becomes silu(gate) * up; see feedforward.SwiGLU."""
+    for i in range(len(gate)):
+        gate[i] = gate[i] / (np.float32(1) + exp(-gate[i])) * up[i]
+
+
+@njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")
+def attend(q, keys, values, first, last, scores, out):  # type: ignore[no-untyped-def]
+    """One query of one head looks at the positions first to last - 1; see attention.attend.
+
+    Args:
+        q: (K,).
+        keys, values: (S_max, K) uint16 float16 bits.
+        first, last: which positions it sees, at least one.
+        scores: (S_max,) scratch.
+        out: (K,).
+    """
+    size = len(q)
+    scale = np.float32(1.0 / math.sqrt(size))
+    largest = MASKED
+    for s in range(first, last):
+        total = np.float32(0)
+        for i in range(size):
+            total += q[i] * half_to_float(keys[s, i])
+        scores[s] = total * scale
+        largest = max(largest, scores[s])
+    weight_sum = np.float32(0)
+    for s in range(first, last):
+        scores[s] = exp(scores[s] - largest)
+        weight_sum += scores[s]
+    out[:] = 0
+    for s in range(first, last):
+        for i in range(size):
+            out[i] += scores[s] * half_to_float(values[s, i])
+    for i in range(size):
+        out[i] /= weight_sum

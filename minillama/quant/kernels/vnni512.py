@@ -1,0 +1,44 @@
+"""AVX-512 VNNI: one instruction multiplies 64 bytes and adds them to 16 sums.
+
+`vpdpbusd` takes codes as unsigned bytes and activations as signed bytes, four of each a lane:
+
+    codes        | w0 w1 w2 w3 of row 0 | w0 w1 w2 w3 of row 1 | ... | w0 w1 w2 w3 of row 15 |
+    activations  | x0 x1 x2 x3          | x0 x1 x2 x3          | ... | x0 x1 x2 x3           |   one word, broadcast
+                         |                      |                            |
+    sums         |  s + w0x0 + ... + w3x3 |   s + ...            | ... |  s + ...              |   16 int32
+
+A lane is a row, so nothing is ever added across a register. Signed codes are made unsigned by adding 128 (which
+flips the top bit); the sums then start at -128 * sum(x) instead of 0.
+
+Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VPDPBUSD.
+"""
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from minillama.quant.kernels.vectors import BYTES64, INTS16
+
+SIGNED_OFFSET_SHIFT = 4  # the record's offset is -8 * sum(x); shifted by 4 it is -128 * sum(x)
+
+
+def partial_type():
+    """Nothing beside the 16 int32 sums."""
+    return None
+
+
+def dot(builder, sums, partial, codes, word):
+    """sums + codes (unsigned) * word (4 signed activations, broadcast)."""
+    instruction = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(INTS16, [INTS16, BYTES64, BYTES64]), "llvm.x86.avx512.vpdpbusd.512"
+    )
+    return builder.call(instruction, [sums, codes, builder.bitcast(word, BYTES64)]), partial
+
+
+def dot_signed(builder, sums, partial, codes, word):
+    """sums + (codes + 128) * word."""
+    return dot(builder, sums, partial, builder.xor(codes, ir.Constant(BYTES64, [128] * 64)), word)
+
+
+def settle(builder, sums, partial):
+    """The sums are always settled."""
+    return sums, partial
