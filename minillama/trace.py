@@ -108,5 +108,5 @@ def logit_lens(model: Llama, trace: Trace) -> Tensor:
     Returns:
         (L + 1, B, T, V) float32; the last equals the model's logits.
     """
-    streams = model.norm(trace.stream.to(model.norm.weight.dtype))
+    streams = model.norm(trace.stream.to(next(model.norm.parameters()).dtype))
     return model.unembed(streams).float()

@@ -9,30 +9,30 @@ from numba.extending import intrinsic
 
 
 @intrinsic
-def half_to_float(typingctx, bits):  # type: ignore[no-untyped-def]
+def half_to_float(typingctx, bits):
     """The float32 that a float16's bits (uint16) stand for."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         return builder.fpext(builder.bitcast(args[0], ir.HalfType()), ir.FloatType())
 
     return types.float32(types.uint16), codegen
 
 
 @intrinsic
-def float_to_half(typingctx, value):  # type: ignore[no-untyped-def]
+def float_to_half(typingctx, value):
     """The bits (uint16) of the float16 nearest to a float32."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         return builder.bitcast(builder.fptrunc(args[0], ir.HalfType()), ir.IntType(16))
 
     return types.uint16(types.float32), codegen
 
 
 @intrinsic
-def bits_to_float(typingctx, bits):  # type: ignore[no-untyped-def]
+def bits_to_float(typingctx, bits):
     """The float32 with these bits (int32)."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         return builder.bitcast(args[0], ir.FloatType())
 
     return types.float32(types.int32), codegen

@@ -20,8 +20,8 @@ TAYLOR = tuple(np.float32(1 / math.factorial(n)) for n in range(7))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def exp(x):  # type: ignore[no-untyped-def]
-    """e to the x, float32, for x from -87 to 88: 2 to a whole power times a short series, so that a loop of it is vectors.
+def exp(x):
+    """e to the x, float32, for x from -87 to 88: 2 to a whole power times a series: vectors.
 
     Accurate to about 2 units in the last place; outside, the value at the end of the range.
     """
@@ -39,7 +39,7 @@ def exp(x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")
-def rms_norm(x, weight, eps, out):  # type: ignore[no-untyped-def]
+def rms_norm(x, weight, eps, out):
     """x (D,), weight (D,) -> out (D,); see norm.rms_norm."""
     total = np.float32(0)
     for i in range(len(x)):
@@ -50,7 +50,7 @@ def rms_norm(x, weight, eps, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")
-def apply_rope(x, cos, sin):  # type: ignore[no-untyped-def]
+def apply_rope(x, cos, sin):
     """Turn x (H * K,) in place by cos, sin (K/2,); see rope.apply_rope."""
     half = len(cos)
     for head in range(len(x) // (2 * half)):
@@ -62,21 +62,21 @@ def apply_rope(x, cos, sin):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def to_halves(x, out):  # type: ignore[no-untyped-def]
+def to_halves(x, out):
     """x (N,) float32 -> out (N,) uint16 float16 bits."""
     for i in range(len(x)):
         out[i] = float_to_half(x[i])
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")
-def silu_gate(gate, up):  # type: ignore[no-untyped-def]
+def silu_gate(gate, up):
     """gate (F,) becomes silu(gate) * up; see feedforward.SwiGLU."""
     for i in range(len(gate)):
         gate[i] = gate[i] / (np.float32(1) + exp(-gate[i])) * up[i]
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")
-def attend(q, keys, values, first, last, scores, out):  # type: ignore[no-untyped-def]
+def attend(q, keys, values, first, last, scores, out):
     """One query of one head looks at the positions first to last - 1; see attention.attend.
 
     Args:
