@@ -1,0 +1,46 @@
+"""How good a model is: numbers on files of text."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from minillama.cli.arguments import (
+    DeviceOption,
+    QuantOption,
+    ThreadsOption,
+    TokenizerOption,
+    decode,
+    find_model,
+    optional_model,
+    use_threads,
+)
+from minillama.cli.progress import progress
+
+
+def perplexity(
+    paths: Annotated[list[str], Argument(metavar="[MODEL] FILE", help="Weights, and a file of UTF-8 text.")],
+    context: Annotated[int, Option(help="Tokens a window; the second half of each is scored.")] = 512,
+    quant: QuantOption = None,
+    threads: ThreadsOption = None,
+    device: DeviceOption = "cpu",
+    tokenizer: TokenizerOption = None,
+) -> None:
+    """Measure the perplexity of a text by llama.cpp's method."""
+    name, file = optional_model(paths, "FILE")
+    text = decode(Path(file).read_bytes(), file, drop_newline=False)
+    path = find_model(name)
+    use_threads(threads)
+    import minillama
+    from minillama import evaluate
+
+    model, reader = minillama.load(path, quant=quant, device=device, tokenizer=tokenizer)
+    with progress() as report:
+        found = evaluate.perplexity(
+            model,
+            reader,
+            text,
+            context,
+            lambda done, total, value: report(done, total, f"window {done} of {total}: perplexity {value:.4f}"),
+        )
+    print(f"perplexity {found.value:.4f} +/- {found.standard_error:.4f} ({found.n_tokens:,} tokens scored)")
