@@ -1,1 +1,1 @@
-"""Products of quantized matrices with float activations, in Numba: one token at the speed of memory, or many at once."""
+"""Products of quantized matrices with float activations, in Numba: one token at memory speed, or many at once."""

@@ -38,21 +38,18 @@ def quantize_block(x, rounded, record):
     bits = x.view(np.uint32)
     largest_bits = np.uint32(0)
     for i in range(BLOCK):  # without the sign, larger floats have larger bits, and NaN the largest of all
-        largest_bits = max(largest_bits, bits[i] & np.uint32(0x7FFFFFFF))
-    largest = largest_bits.view(np.float32)
+        largest_bits = np.uint32(max(largest_bits, np.uint32(bits[i] & np.uint32(0x7FFFFFFF))))
+    largest = np.uint32(largest_bits).view(np.float32)
     inverse = np.float32(0) if largest < SMALLEST else np.float32(127) / largest
     for i in range(BLOCK):
         rounded[i] = x[i] * inverse + ROUNDER
     low_bytes = rounded.view(np.int8)
-    sums = (np.int32(0), np.int32(0))
-    first = np.int32(0)
+    first, last = np.int32(0), np.int32(0)
     for i in range(16):
-        first += np.int32(low_bytes[4 * i])
-    last = np.int32(0)
-    for i in range(16, 32):
-        last += np.int32(low_bytes[4 * i])
-    for i in range(BLOCK):
         record.codes[i] = low_bytes[4 * i]
+        record.codes[16 + i] = low_bytes[64 + 4 * i]
+        first += np.int32(low_bytes[4 * i])
+        last += np.int32(low_bytes[64 + 4 * i])
     scale = np.float32(0) if largest < SMALLEST else largest / np.float32(127)
     record.scale = scale
     record.scaled_sum = scale * np.float32(first + last)

@@ -13,4 +13,6 @@ RECORD = np.dtype(
     [("codes", "i1", (32,)), ("scale", "<f4"), ("scaled_sum", "<f4"), ("offset", "<i4"), ("half_offsets", "<i4", (2,))]
 )
 RECORD_BYTES = RECORD.itemsize
-SCALE_AT, SCALED_SUM_AT, OFFSETS_AT = (RECORD.fields[name][1] for name in ("scale", "scaled_sum", "offset"))
+
+_PLACES = dict(RECORD.fields or {})
+SCALE_AT, SCALED_SUM_AT, OFFSETS_AT = (_PLACES[name][1] for name in ("scale", "scaled_sum", "offset"))

@@ -24,6 +24,7 @@ from minillama.quant.kernels.path import tokens_of
 from minillama.quant.kernels.records import RECORD_BYTES
 from minillama.quant.kernels.vectors import (
     add_scaled,
+    fetch_ahead,
     high,
     load_codes,
     load_halves,
@@ -37,6 +38,70 @@ from minillama.quant.kernels.vectors import (
     zeros,
 )
 
+# The lines of a block are written out: a compiler that kept a loop over them would keep the sums in memory.
+
+
+@njit(inline="always")
+def add_nibble_line(dots, codes, x, line):
+    """64 bytes: columns 4 line to 4 line + 3 of the block in the low nibbles, those 16 further in the high ones."""
+    codes = load_codes(codes + 64 * line)
+    dots = dot(dots, low(codes), x, line)
+    return dot(dots, high(codes), x, line + 4)
+
+
+@njit(inline="always")
+def add_nibbles(dots, codes, x):
+    """A block of nibbles."""
+    dots = add_nibble_line(dots, codes, x, 0)
+    dots = add_nibble_line(dots, codes, x, 1)
+    dots = add_nibble_line(dots, codes, x, 2)
+    return settle(add_nibble_line(dots, codes, x, 3))
+
+
+@njit(inline="always")
+def add_signed_line(dots, codes, x, line):
+    """64 int8: columns 4 line to 4 line + 3 of the block."""
+    return settle(dot_signed(dots, load_codes(codes + 64 * line), x, line))
+
+
+@njit(inline="always")
+def add_signed_half(dots, codes, x, line):
+    """Half a block of int8."""
+    dots = add_signed_line(dots, codes, x, line)
+    dots = add_signed_line(dots, codes, x, line + 1)
+    dots = add_signed_line(dots, codes, x, line + 2)
+    return add_signed_line(dots, codes, x, line + 3)
+
+
+@njit(inline="always")
+def add_five_bit_line(dots, codes, fifth, x, line):
+    """As `add_nibble_line`, with bits `line` and `line + 4` of the plane above the nibbles."""
+    codes = load_codes(codes + 64 * line)
+    dots = dot(dots, with_upper_bits(low(codes), fifth, line, 1), x, line)
+    return dot(dots, with_upper_bits(high(codes), fifth, line + 4, 1), x, line + 4)
+
+
+@njit(inline="always")
+def add_five_bits(dots, codes, fifth, x):
+    """A block of five-bit codes."""
+    dots = add_five_bit_line(dots, codes, fifth, x, 0)
+    dots = settle(add_five_bit_line(dots, codes, fifth, x, 1))
+    dots = add_five_bit_line(dots, codes, fifth, x, 2)
+    return settle(add_five_bit_line(dots, codes, fifth, x, 3))
+
+
+@njit(inline="always")
+def add_six_bit_halves(first, last, codes, planes, x, line):
+    """Lines `line` and `line + 1` of six-bit codes; the halves of the block have scales, so dots, of their own."""
+    one, two = load_codes(codes + 64 * line), load_codes(codes + 64 * line + 64)
+    plane = load_codes(planes)
+    first = dot(first, with_upper_bits(low(one), plane, 2 * line, 3), x, line)
+    first = settle(dot(first, with_upper_bits(low(two), plane, 2 * line + 2, 3), x, line + 1))
+    plane = load_codes(planes + 64)
+    last = dot(last, with_upper_bits(high(one), plane, 2 * line, 3), x, line + 4)
+    last = settle(dot(last, with_upper_bits(high(two), plane, 2 * line + 2, 3), x, line + 5))
+    return first, last
+
 
 @njit(nogil=True)
 def tile_q4_0(tile, group, x, n_blocks, out, stride):
@@ -44,12 +109,9 @@ def tile_q4_0(tile, group, x, n_blocks, out, stride):
     scales = group + 256 * n_blocks
     totals = zeros(tile)
     for block in range(n_blocks):
-        dots = start_less_8(tile, x)
-        for line in range(4):
-            codes = load_codes(group + 256 * block + 64 * line)
-            dots = dot(dots, low(codes), x, line)
-            dots = dot(dots, high(codes), x, line + 4)
-        totals = add_scaled(totals, settle(dots), load_halves(scales + 32 * block), x)
+        fetch_ahead(tile, group + 256 * block, 256)
+        dots = add_nibbles(start_less_8(tile, x), group + 256 * block, x)
+        totals = add_scaled(totals, dots, load_halves(scales + 32 * block), x)
         x += RECORD_BYTES * tokens_of(tile)
     store(totals, out, stride)
 
@@ -60,9 +122,9 @@ def tile_q8_0(tile, group, x, n_blocks, out, stride):
     scales = group + 512 * n_blocks
     totals = zeros(tile)
     for block in range(n_blocks):
-        dots = start_signed(tile, x)
-        for line in range(8):
-            dots = settle(dot_signed(dots, load_codes(group + 512 * block + 64 * line), x, line))
+        fetch_ahead(tile, group + 512 * block, 512)
+        dots = add_signed_half(start_signed(tile, x), group + 512 * block, x, 0)
+        dots = add_signed_half(dots, group + 512 * block, x, 4)
         totals = add_scaled(totals, dots, load_halves(scales + 32 * block), x)
         x += RECORD_BYTES * tokens_of(tile)
     store(totals, out, stride)
@@ -79,12 +141,9 @@ def tile_q4_k(tile, group, x, n_blocks, out, stride):
         d = load_halves(super_blocks + 64 * super_block)
         dmin = load_halves(super_blocks + 64 * super_block + 32)
         for block in range(8 * super_block, 8 * super_block + 8):
-            dots = start(tile, x)
-            for line in range(4):
-                codes = load_codes(group + 256 * block + 64 * line)
-                dots = dot(dots, low(codes), x, line)
-                dots = dot(dots, high(codes), x, line + 4)
-            totals = add_scaled(totals, settle(dots), multiply(d, load_unsigned(scales + 16 * block)), x)
+            fetch_ahead(tile, group + 256 * block, 256)
+            dots = add_nibbles(start(tile, x), group + 256 * block, x)
+            totals = add_scaled(totals, dots, multiply(d, load_unsigned(scales + 16 * block)), x)
             totals = subtract_minimums(totals, multiply(dmin, load_unsigned(minimums + 16 * block)), x)
             x += RECORD_BYTES * tokens_of(tile)
     store(totals, out, stride)
@@ -102,14 +161,9 @@ def tile_q5_k(tile, group, x, n_blocks, out, stride):
         d = load_halves(super_blocks + 64 * super_block)
         dmin = load_halves(super_blocks + 64 * super_block + 32)
         for block in range(8 * super_block, 8 * super_block + 8):
-            fifth = load_codes(plane + 64 * block)
-            dots = start(tile, x)
-            for line in range(4):
-                codes = load_codes(group + 256 * block + 64 * line)
-                dots = dot(dots, with_upper_bits(low(codes), fifth, line, 1), x, line)
-                dots = dot(dots, with_upper_bits(high(codes), fifth, line + 4, 1), x, line + 4)
-                if line % 2 == 1:
-                    dots = settle(dots)
+            fetch_ahead(tile, plane + 64 * block, 64)
+            fetch_ahead(tile, group + 256 * block, 256)
+            dots = add_five_bits(start(tile, x), group + 256 * block, load_codes(plane + 64 * block), x)
             totals = add_scaled(totals, dots, multiply(d, load_unsigned(scales + 16 * block)), x)
             totals = subtract_minimums(totals, multiply(dmin, load_unsigned(minimums + 16 * block)), x)
             x += RECORD_BYTES * tokens_of(tile)
@@ -127,22 +181,13 @@ def tile_q6_k(tile, group, x, n_blocks, out, stride):
     super_blocks = scales + 32 * n_blocks
     totals = zeros(tile)
     for block in range(n_blocks):
+        fetch_ahead(tile, group + 256 * block, 256)
+        fetch_ahead(tile, planes + 128 * block, 128)
         d = load_halves(super_blocks + 32 * (block // 8))
-        plane = load_codes(planes + 128 * block)
-        dots = start_first_half_less_32(tile, x)
-        for line in range(4):
-            codes = low(load_codes(group + 256 * block + 64 * line))
-            dots = dot(dots, with_upper_bits(codes, plane, 2 * line, 3), x, line)
-            if line % 2 == 1:
-                dots = settle(dots)
-        totals = add_scaled(totals, dots, multiply(d, load_signed(scales + 32 * block)), x)
-        plane = load_codes(planes + 128 * block + 64)
-        dots = start_second_half_less_32(tile, x)
-        for line in range(4):
-            codes = high(load_codes(group + 256 * block + 64 * line))
-            dots = dot(dots, with_upper_bits(codes, plane, 2 * line, 3), x, line + 4)
-            if line % 2 == 1:
-                dots = settle(dots)
-        totals = add_scaled(totals, dots, multiply(d, load_signed(scales + 32 * block + 16)), x)
+        first, last = start_first_half_less_32(tile, x), start_second_half_less_32(tile, x)
+        first, last = add_six_bit_halves(first, last, group + 256 * block, planes + 128 * block, x, 0)
+        first, last = add_six_bit_halves(first, last, group + 256 * block, planes + 128 * block, x, 2)
+        totals = add_scaled(totals, first, multiply(d, load_signed(scales + 32 * block)), x)
+        totals = add_scaled(totals, last, multiply(d, load_signed(scales + 32 * block + 16)), x)
         x += RECORD_BYTES * tokens_of(tile)
     store(totals, out, stride)

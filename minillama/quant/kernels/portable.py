@@ -1,0 +1,199 @@
+"""The same products in plain loops, for any machine; and the one place that spells out what the packed bytes mean.
+
+Every format says the same of a block of 32 columns: w = step * code - minimum, with a step for each half of 16.
+`read_block_*` gives these for the 16 rows of a group, and `tile_portable` multiplies them. The loops over 16 rows or 32
+columns have fixed lengths and no branches, which is what lets a compiler use vector instructions without being told.
+"""
+
+import numpy as np
+from numba import carray, njit, types
+from numba.extending import intrinsic
+
+from minillama.errors import ShapeError
+from minillama.quant.kernels.bits import half_to_float
+from minillama.quant.kernels.layout import BLOCK, Q4_0, Q4_K, Q5_K, Q8_0, ROWS, PackedMatrix, group_bytes
+from minillama.quant.kernels.path import Path
+from minillama.quant.kernels.records import RECORD
+
+
+@intrinsic
+def _pointer(typing, address):
+    """An address as a pointer that carray takes."""
+
+    def generate(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.intp), generate
+
+
+@njit(nogil=True)
+def _read_nibbles(group, block, codes):
+    """Codes 0..15 of a block into int8 (16, 32)."""
+    lines = group[256 * block :]
+    for r in range(ROWS):
+        for line in range(4):
+            for j in range(4):
+                byte = lines[64 * line + 4 * r + j]
+                codes[r, 4 * line + j] = byte & 15
+                codes[r, 16 + 4 * line + j] = byte >> 4
+
+
+@njit(nogil=True)
+def read_block_q4_0(group, n_blocks, block, codes, steps, minimums):
+    """w = d * (q - 8)."""
+    _read_nibbles(group, block, codes)
+    scales = group[256 * n_blocks :].view(np.uint16)
+    for r in range(ROWS):
+        for i in range(BLOCK):
+            codes[r, i] -= 8
+        steps[r, 0] = steps[r, 1] = half_to_float(scales[16 * block + r])
+        minimums[r] = 0
+
+
+@njit(nogil=True)
+def read_block_q8_0(group, n_blocks, block, codes, steps, minimums):
+    """w = d * q."""
+    lines = group[512 * block :].view(np.int8)
+    scales = group[512 * n_blocks :].view(np.uint16)
+    for r in range(ROWS):
+        for line in range(8):
+            for j in range(4):
+                codes[r, 4 * line + j] = lines[64 * line + 4 * r + j]
+        steps[r, 0] = steps[r, 1] = half_to_float(scales[16 * block + r])
+        minimums[r] = 0
+
+
+@njit(nogil=True)
+def _read_scales_k(scales, minimums_k, halves, block, steps, minimums):
+    """d * scale and dmin * minimum of a block of q4_k or q5_k."""
+    super_block = halves[32 * (block // 8) :]
+    for r in range(ROWS):
+        steps[r, 0] = steps[r, 1] = half_to_float(super_block[r]) * np.float32(scales[16 * block + r])
+        minimums[r] = half_to_float(super_block[16 + r]) * np.float32(minimums_k[16 * block + r])
+
+
+@njit(nogil=True)
+def read_block_q4_k(group, n_blocks, block, codes, steps, minimums):
+    """w = d * scale * q - dmin * minimum."""
+    _read_nibbles(group, block, codes)
+    halves = group[288 * n_blocks :].view(np.uint16)
+    _read_scales_k(group[256 * n_blocks :], group[272 * n_blocks :], halves, block, steps, minimums)
+
+
+@njit(nogil=True)
+def read_block_q5_k(group, n_blocks, block, codes, steps, minimums):
+    """The same with a fifth bit."""
+    _read_nibbles(group, block, codes)
+    plane = group[256 * n_blocks + 64 * block :]
+    for r in range(ROWS):
+        for i in range(BLOCK):
+            codes[r, i] |= ((plane[4 * r + i % 4] >> (i // 4)) & 1) << 4
+    halves = group[352 * n_blocks :].view(np.uint16)
+    _read_scales_k(group[320 * n_blocks :], group[336 * n_blocks :], halves, block, steps, minimums)
+
+
+@njit(nogil=True)
+def read_block_q6_k(group, n_blocks, block, codes, steps, minimums):
+    """w = d * scale * (q - 32), a scale for each half."""
+    _read_nibbles(group, block, codes)
+    planes = group[256 * n_blocks + 128 * block :]
+    scales = group[384 * n_blocks + 32 * block :].view(np.int8)
+    halves = group[416 * n_blocks + 32 * (block // 8) :].view(np.uint16)
+    for r in range(ROWS):
+        for i in range(BLOCK):
+            upper = planes[64 * (i // 16) + 4 * r + i % 4] >> (2 * (i % 16 // 4))
+            codes[r, i] = (codes[r, i] | ((upper & 3) << 4)) - 32
+        for half in range(2):
+            steps[r, half] = half_to_float(halves[r]) * np.float32(scales[16 * half + r])
+        minimums[r] = 0
+
+
+@njit(nogil=True)
+def read_block(format, group, n_blocks, block, codes, steps, minimums):
+    """Codes, steps and minimums of one block of 16 rows x 32 columns.
+
+    Args:
+        format: a number of layout.py.
+        group: uint8, the packed group.
+        n_blocks: columns / 32.
+        block: which of them.
+        codes: int8 (16, 32), filled.
+        steps: float32 (16, 2), filled.
+        minimums: float32 (16,), filled.
+    """
+    if format == Q4_0:
+        read_block_q4_0(group, n_blocks, block, codes, steps, minimums)
+    elif format == Q8_0:
+        read_block_q8_0(group, n_blocks, block, codes, steps, minimums)
+    elif format == Q4_K:
+        read_block_q4_k(group, n_blocks, block, codes, steps, minimums)
+    elif format == Q5_K:
+        read_block_q5_k(group, n_blocks, block, codes, steps, minimums)
+    else:
+        read_block_q6_k(group, n_blocks, block, codes, steps, minimums)
+
+
+@njit(nogil=True)
+def group_portable(format, group_address, x_address, n_blocks, n_tokens, totals):
+    """The products of 16 rows with all tokens.
+
+    Args:
+        format: a number of layout.py.
+        group_address: of the packed rows.
+        x_address: of the records of all tokens, one token after the other.
+        n_blocks: columns / 32.
+        n_tokens: T.
+        totals: float32 (T, 16), filled.
+    """
+    group = carray(_pointer(group_address), (group_bytes(format, n_blocks),), np.uint8)
+    records = carray(_pointer(x_address), (n_tokens * n_blocks,), RECORD)
+    codes, steps = np.empty((ROWS, BLOCK), np.int8), np.empty((ROWS, 2), np.float32)
+    minimums = np.empty(ROWS, np.float32)
+    totals[:] = 0
+    for block in range(n_blocks):
+        read_block(format, group, n_blocks, block, codes, steps, minimums)
+        for token in range(n_tokens):
+            record = records[token * n_blocks + block]
+            for r in range(ROWS):
+                first, last = np.int32(0), np.int32(0)
+                for i in range(16):
+                    first += np.int32(codes[r, i]) * np.int32(record.codes[i])
+                    last += np.int32(codes[r, 16 + i]) * np.int32(record.codes[16 + i])
+                weighed = steps[r, 0] * np.float32(first) + steps[r, 1] * np.float32(last)
+                totals[token, r] += record.scale * weighed - record.scaled_sum * minimums[r]
+
+
+@njit(nogil=True, cache=True)
+def _unpack_rows(path, format, data, n_blocks, rows, out):
+    """Dequantizes some rows; `path` only ties the cached code to the source of the package."""
+    codes, steps = np.empty((ROWS, BLOCK), np.int8), np.empty((ROWS, 2), np.float32)
+    minimums = np.empty(ROWS, np.float32)
+    size = group_bytes(format, n_blocks)
+    for i in range(len(rows)):
+        group, r = data[rows[i] // ROWS * size :], rows[i] % ROWS
+        for block in range(n_blocks):
+            read_block(format, group, n_blocks, block, codes, steps, minimums)
+            for column in range(BLOCK):
+                weight = steps[r, column // 16] * np.float32(codes[r, column])
+                out[i, BLOCK * block + column] = weight - minimums[r]
+
+
+def unpack(packed: PackedMatrix, rows: np.ndarray | None = None) -> np.ndarray:
+    """The weights that a packed matrix stands for, bit for bit those of its blocks.
+
+    Args:
+        packed: (N, K).
+        rows: int64 (n,), which rows; None for all of them.
+
+    Returns:
+        float32 (n, K).
+
+    Raises:
+        ShapeError: a row that the matrix does not have.
+    """
+    which = np.arange(packed.shape[0]) if rows is None else np.ascontiguousarray(rows, np.int64)
+    if len(which) and not 0 <= which.min() <= which.max() < packed.shape[0]:
+        raise ShapeError(f"rows run from {which.min()} to {which.max()}, expected 0 to {packed.shape[0] - 1}")
+    out = np.empty((len(which), packed.shape[1]), np.float32)
+    _unpack_rows(Path("portable"), packed.number, packed.data, packed.shape[1] // BLOCK, which, out)
+    return out

@@ -1,0 +1,132 @@
+"""The choice of a path, what is compiled and when, and the machine code for another processor."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from quant.kernel_cases import random_blocks
+
+from minillama.errors import ConfigError
+from minillama.quant.kernels import choose, threads, tiles
+from minillama.quant.kernels.choose import available_paths, choose_path
+from minillama.quant.kernels.cross import assembly
+from minillama.quant.kernels.layout import pack
+from minillama.quant.kernels.matmul import matmul
+from minillama.quant.kernels.path import TILE_TOKENS
+from minillama.quant.kernels.portable import unpack
+
+STEPS = {"tile_q4_0": 8, "tile_q8_0": 8, "tile_q4_k": 8, "tile_q5_k": 8, "tile_q6_k": 8}  # of 4 columns, in a block
+
+DISPATCHERS = """
+import sys
+from numba.core.dispatcher import Dispatcher
+found = {id(value): value for name, module in list(sys.modules.items()) if name.startswith("minillama.quant.kernels")
+         for value in vars(module).values() if isinstance(value, Dispatcher)}.values()
+assert len(found) > 10
+"""
+
+
+def run(code: str) -> str:
+    """What a fresh Python prints."""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize(
+    ("features", "best"),
+    [
+        (("avx512f", "avx512bw", "avx512vnni", "avx2", "fma", "f16c"), "vnni512"),
+        (("avx512f", "avx512bw", "avx2", "fma", "f16c"), "avx2"),
+        (("avx", "sse2"), "portable"),
+        (("neon", "dotprod"), "arm"),
+        (("neon",), "portable"),
+        ((), "portable"),
+    ],
+)
+def test_the_fastest_path_is_chosen(monkeypatch: pytest.MonkeyPatch, features: tuple[str, ...], best: str) -> None:
+    monkeypatch.setattr(choose.binding, "get_host_cpu_features", lambda: dict.fromkeys(features, True))
+    available = available_paths.__wrapped__()
+    assert available[0] == best
+    assert available[-1] == "portable"
+
+
+def test_a_path_can_be_named() -> None:
+    assert choose_path().name == available_paths()[0]
+    assert choose_path("portable").name == "portable"
+
+
+@pytest.mark.parametrize(("name", "message"), [("sse9", "no such path"), ("arm", "lacks its instructions")])
+def test_a_path_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
+    monkeypatch.setattr(choose, "available_paths", lambda: ("avx2", "portable"))
+    with pytest.raises(ConfigError, match=f"{message}, expected one of avx2, portable"):
+        choose_path(name)
+
+
+def test_importing_compiles_nothing() -> None:
+    run("import minillama.quant.kernels.matmul" + DISPATCHERS + "assert not any(f.signatures for f in found)")
+
+
+def test_a_second_process_compiles_nothing() -> None:
+    packed = pack(random_blocks("q4_0", 16, 64), "q4_0", (16, 64))
+    matmul(packed, np.ones((2, 64), np.float32), threads=1)
+    matmul(packed, np.ones((512, 64), np.float32), threads=2)
+    unpack(packed)
+    out = run(
+        "import numpy as np\n"
+        "from minillama.quant.kernels.layout import pack\n"
+        "from minillama.quant.kernels.matmul import matmul, multiply_parallel, multiply_serial\n"
+        "from minillama.quant.kernels.portable import unpack\n"
+        "packed = pack(np.zeros((16, 36), np.uint8), 'q4_0', (16, 64))\n"
+        "matmul(packed, np.ones((2, 64), np.float32), threads=1)\n"
+        "matmul(packed, np.ones((512, 64), np.float32), threads=2)\n"
+        "unpack(packed)\n" + DISPATCHERS + "misses = [f for f in found if sum(f.stats.cache_misses.values())]\n"
+        "assert not misses, misses\n"
+        "compiled = [f for f in found if f.signatures and not f.stats.cache_hits]\n"
+        "assert not compiled, compiled\n"
+        "print(sum(sum(f.stats.cache_hits.values()) for f in found))"
+    )
+    assert int(out) >= 3
+
+
+@pytest.mark.parametrize(("path", "instruction"), [("arm", "sdot"), ("avx2", "vpmaddubsw"), ("vnni512", "vpdpbusd")])
+@pytest.mark.parametrize("kernel", STEPS)
+def test_machine_code_has_the_dot_products_and_no_others(path: str, instruction: str, kernel: str) -> None:
+    registers = {"arm": 4, "avx2": 2, "vnni512": 1}[path]  # that hold 16 rows
+    for tokens in (1, TILE_TOKENS[path]):
+        lines = re.findall(r"^\s+([a-z]\w+)", assembly(getattr(tiles, kernel), path, tokens), re.MULTILINE)
+        assert lines.count(instruction) == STEPS[kernel] * registers * tokens
+
+
+def test_cores_are_counted_once(tmp_path: Path) -> None:
+    for cpu, siblings in enumerate(["0,2", "1,3", "0,2", "1,3"]):
+        folder = tmp_path / f"cpu{cpu}/topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(siblings)
+    assert threads._cores(tmp_path, {0, 1, 2, 3}) == 2
+    assert threads._cores(tmp_path, {0, 2}) == 1
+    assert threads._cores(tmp_path / "missing", {0, 1, 2}) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus"), [("150000 100000\n", 1.5), ("max 100000\n", float("inf")), ("", float("inf"))]
+)
+def test_a_containers_limit_counts(tmp_path: Path, text: str, cpus: float) -> None:
+    (tmp_path / "cpu.max").write_text(text)
+    assert threads._quota(tmp_path / "cpu.max") == cpus
+    assert threads._quota(tmp_path / "missing") == float("inf")
+
+
+def test_callers_wait_for_each_other_on_workqueue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads.numba, "threading_layer", lambda: "workqueue")
+    with threads.parallel_calls(1):
+        assert threads._one_caller.locked()
+    assert not threads._one_caller.locked()
+    monkeypatch.setattr(threads.numba, "threading_layer", lambda: "omp")
+    with threads.parallel_calls(1):
+        assert not threads._one_caller.locked()
