@@ -98,15 +98,25 @@ class Llama(nn.Module):
         self.register_buffer("sin", sin.to(device), persistent=False)
 
     def init_weights(self, seed: int) -> None:
-        """Draw fresh weights: normal, standard deviation 0.02, less where a layer adds to the stream."""
+        """Draw fresh weights: normal, of standard deviation 1 / sqrt(columns), with two exceptions.
+
+        What adds to the stream is divided by sqrt(2 * n_layers), so that the stream grows no larger with depth (Radford
+        et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.3). The embeddings share a
+        direction: a LLaMA has no biases, so this is all that a head of the first layers can turn by position alone,
+        and without it they learn late or never to look at the token before.
+        """
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
-            if parameter.dim() == 2:
-                adds = name.endswith(("wo.weight", "w2.weight"))
-                std = 0.02 / (2 * self.config.n_layers) ** 0.5 if adds else 0.02
-                nn.init.normal_(parameter, std=std, generator=generator)
-            else:
+            if parameter.dim() == 1:
                 nn.init.ones_(parameter)
+                continue
+            std = parameter.shape[1] ** -0.5
+            if name.endswith(("wo.weight", "w2.weight")):
+                std /= (2 * self.config.n_layers) ** 0.5
+            nn.init.normal_(parameter, std=std, generator=generator)
+            if name == "tok_embeddings.weight":
+                with torch.no_grad():
+                    parameter += std / 2 * torch.randn(parameter.shape[1], generator=generator)
 
     def new_cache(self, batch_size: int, max_len: int) -> cache.KVCache:
         """An empty cache for `batch_size` rows of at most `max_len` tokens.

@@ -139,3 +139,15 @@ def test_fresh_weights_depend_on_the_seed_alone() -> None:
     third.init_weights(2)
     assert torch.equal(first.tok_embeddings.weight, second.tok_embeddings.weight)
     assert not torch.equal(first.tok_embeddings.weight, third.tok_embeddings.weight)
+
+
+def test_fresh_weights_spread_by_what_they_multiply_and_share_a_direction() -> None:
+    model = Llama(PRESETS["tiny"])
+    model.init_weights(0)
+    block = model.layers[0]
+    assert block.attention.wq.weight.std().item() == pytest.approx(256**-0.5, rel=0.02)
+    assert block.feed_forward.w1.weight.std().item() == pytest.approx(256**-0.5, rel=0.02)
+    assert block.feed_forward.w2.weight.std().item() == pytest.approx((768 * 8) ** -0.5, rel=0.02)
+    mean = model.tok_embeddings.weight.mean(0)
+    assert mean.std().item() == pytest.approx(256**-0.5 / 2, rel=0.15)
+    assert torch.equal(model.norm.weight, torch.ones(256))

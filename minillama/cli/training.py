@@ -20,6 +20,9 @@ def pretrain(
     seq_len: Annotated[int | None, Option(min=2, help="Tokens a window.")] = None,
     lr: Annotated[float | None, Option(help="Learning rate after the warm-up.")] = None,
     seed: Annotated[int, Option(min=0, help="Of the stories, the weights and the order.")] = 0,
+    bf16: Annotated[
+        bool, Option(help="Matrix products in bfloat16; slow where the processor has no such instructions.")
+    ] = True,
     resume: Annotated[bool, Option(help="Go on with the run that the folder holds.")] = True,
     threads: ThreadsOption = None,
 ) -> None:
@@ -34,14 +37,15 @@ def pretrain(
     from minillama.train.pretrain import BUNDLED_RECIPE
     from minillama.train.pretrain import pretrain as run
 
-    recipe = replace(BUNDLED_RECIPE, seed=seed)
+    recipe = replace(BUNDLED_RECIPE, seed=seed, bf16=bf16)
     if steps is not None:
         recipe = replace(recipe, n_steps=steps)
     if lr is not None:
         recipe = replace(recipe, peak_lr=lr)
     if batch_size is not None or seq_len is not None:
-        longest = max(recipe.stages, key=lambda stage: stage[1])
-        recipe = replace(recipe, stages=((1.0, seq_len or longest[1], batch_size or longest[2]),))
+        last = recipe.stages[-1]
+        only = replace(last, share=1.0, seq_len=seq_len or last.seq_len, batch_size=batch_size or last.batch_size)
+        recipe = replace(recipe, stages=(only,))
     n_steps = recipe.n_steps
     with progress() as report:
         path = run(

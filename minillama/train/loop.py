@@ -26,24 +26,38 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A part of a run. Short windows first are cheaper, long ones last teach the later positions.
+
+    Args:
+        share: of the steps.
+        seq_len, batch_size: T and B.
+        repeat_share: see data.repeat_spans; much of it at first makes the model learn to copy early.
+    """
+
+    share: float
+    seq_len: int
+    batch_size: int
+    repeat_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """The recipe of one run.
 
     Args:
-        stages: (share of the steps, T, B) one after the other: short windows first are cheaper, long ones last teach
-            the later positions.
+        stages: one after the other; see Stage.
         n_steps: optimizer steps in all.
         peak_lr: learning rate after the warm-up.
         warmup_steps: of linear growth from 0.
         floor: last learning rate as a share of the peak.
         weight_decay, betas, clip: AdamW's decay on matrices, its two averages, the largest gradient norm.
         seed: of the weights and of the order of the data.
-        repeat_share: see data.repeat_spans.
         bf16: matrix products in bfloat16 (autocast); weights and optimizer stay float32.
         eval_every, save_every: steps.
     """
 
-    stages: tuple[tuple[float, int, int], ...] = ((0.7, 256, 16), (0.3, 1024, 4))
+    stages: tuple[Stage, ...] = (Stage(share=1.0, seq_len=256, batch_size=8),)
     n_steps: int = 4000
     peak_lr: float = 2e-3
     warmup_steps: int = 200
@@ -52,7 +66,6 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.95)
     clip: float = 1.0
     seed: int = 0
-    repeat_share: float = 0.2
     bf16: bool = False
     eval_every: int = 250
     save_every: int = 250
@@ -60,22 +73,21 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.n_steps < 1:
             raise ConfigError(f"n_steps is {self.n_steps}, expected at least 1")
-        if not math.isclose(sum(share for share, _, _ in self.stages), 1.0):
-            raise ConfigError(f"the stages take {sum(share for share, _, _ in self.stages)} of the steps, expected 1")
+        if not math.isclose(sum(stage.share for stage in self.stages), 1.0):
+            raise ConfigError(f"the stages take {sum(stage.share for stage in self.stages)} of the steps, expected 1")
 
-    def stage(self, step: int) -> tuple[int, int]:
-        """T and B of a step."""
+    def stage(self, step: int) -> Stage:
+        """The stage that a step belongs to."""
         done = 0.0
-        for share, seq_len, batch_size in self.stages:
-            done += share
+        for stage in self.stages:
+            done += stage.share
             if step < done * self.n_steps:
-                return seq_len, batch_size
-        return self.stages[-1][1:]
+                return stage
+        return self.stages[-1]
 
-    @property
-    def n_tokens(self) -> int:
-        """Tokens that the run reads."""
-        return sum(math.prod(self.stage(step)) for step in range(self.n_steps))
+    def tokens_before(self, step: int) -> int:
+        """Tokens read by the steps before this one."""
+        return sum(self.stage(i).seq_len * self.stage(i).batch_size for i in range(step))
 
 
 def cosine_schedule(step: int, n_steps: int, peak_lr: float, warmup_steps: int, floor: float = 0.1) -> float:
@@ -196,11 +208,11 @@ def train(
     recipe, path = asdict(config), out / "checkpoint.pt"
     start = resume(path, model, optimizer, recipe) if path.exists() else 0
     stages = {
-        (seq_len, batch_size): Batches(stream, seq_len, batch_size, config.seed, config.repeat_share, id_range)
-        for _, seq_len, batch_size in config.stages
+        stage: Batches(stream, stage.seq_len, stage.batch_size, config.seed, stage.repeat_share, id_range)
+        for stage in config.stages
     }
     held_out = Batches(validation, 256, 8, seed=0)
-    n_tokens = sum(math.prod(config.stage(step)) for step in range(start))
+    n_tokens = config.tokens_before(start)
     with closing(_LogFile(out / "log.csv", start)) as rows:
         for step in range(start, config.n_steps):
             began = time.perf_counter()

@@ -21,13 +21,21 @@ from minillama.tokenizer.bpe import FIRST_PIECES, alphabet, train_bpe, vocabular
 from minillama.tokenizer.sentencepiece import SentencePieceTokenizer, serialize_vocabulary
 from minillama.train.corpus import stories
 from minillama.train.data import encode_documents, take_tokens
-from minillama.train.loop import TrainConfig, train
+from minillama.train.loop import Stage, TrainConfig, train
 
 log = logging.getLogger(__name__)
 
 VOCABULARY_STORIES = 4000  # what the merges are learned from
 VALIDATION_TOKENS = 100_000
-BUNDLED_RECIPE = TrainConfig(n_steps=4000, stages=((0.75, 256, 16), (0.25, 1024, 4)), bf16=True)
+BUNDLED_RECIPE = TrainConfig(
+    n_steps=6500,
+    stages=(
+        Stage(share=0.2, seq_len=256, batch_size=8, repeat_share=1.0),
+        Stage(share=0.55, seq_len=256, batch_size=8, repeat_share=0.2),
+        Stage(share=0.25, seq_len=1024, batch_size=2, repeat_share=0.2),
+    ),
+    bf16=True,
+)
 
 
 def learn_vocabulary(documents: Iterator[str], vocab_size: int) -> SentencePieceTokenizer:
@@ -66,7 +74,7 @@ def pretrain(
     """
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(out / "tokenizer.model", config, recipe.seed)
-    stream = _tokens(out / "tokens.npy", tokenizer, recipe, "train", recipe.n_tokens + 1)
+    stream = _tokens(out / "tokens.npy", tokenizer, recipe, "train", recipe.tokens_before(recipe.n_steps) + 1)
     held_out = _tokens(out / "held_out.npy", tokenizer, recipe, "held_out", VALIDATION_TOKENS)
     model = Llama(config)
     model.init_weights(recipe.seed)

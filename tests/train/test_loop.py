@@ -10,14 +10,14 @@ import torch
 from minillama.config import ModelConfig
 from minillama.errors import ConfigError, DataError
 from minillama.model import Llama
-from minillama.train.loop import TrainConfig, cosine_schedule, decay_groups, train, train_step
+from minillama.train.loop import Stage, TrainConfig, cosine_schedule, decay_groups, train, train_step
 
 CONFIG = ModelConfig(
     dim=32, n_layers=2, n_heads=4, n_kv_heads=2, hidden_dim=48, vocab_size=20, max_seq_len=512, tied=True
 )
 RECIPE = TrainConfig(
-    stages=((0.5, 16, 4), (0.5, 32, 2)), n_steps=40, warmup_steps=5, peak_lr=1e-2, repeat_share=0.0, eval_every=10,
-    save_every=10,
+    stages=(Stage(share=0.5, seq_len=16, batch_size=4), Stage(share=0.5, seq_len=32, batch_size=2)),
+    n_steps=40, warmup_steps=5, peak_lr=1e-2, eval_every=10, save_every=10,
 )  # fmt: skip
 STREAM = np.tile(np.arange(20, dtype=np.uint16), 300)  # 0 1 2 ... 19 0 1 2 ...: a child could go on
 
@@ -33,11 +33,11 @@ def logged(folder: Path) -> list[list[str]]:
         return [row[:5] for row in csv.reader(file)]  # all but the seconds
 
 
-def test_loss_starts_at_the_logarithm_of_the_vocabulary_and_falls(tmp_path: Path) -> None:
+def test_loss_falls_and_the_model_says_what_it_has_learned(tmp_path: Path) -> None:
     losses: list[float] = []
     model = fresh()
     train(model, STREAM, STREAM, RECIPE, tmp_path, report=lambda step, loss: losses.append(loss))
-    assert losses[0] == pytest.approx(math.log(20), abs=0.1)
+    assert losses[0] > math.log(20)
     assert losses[-1] < 0.5
     assert [row[0] for row in logged(tmp_path)] == ["step", *map(str, range(40))]
     assert model(torch.tensor([[3, 4, 5]])).argmax(-1).tolist() == [[4, 5, 6]]
@@ -108,7 +108,7 @@ def test_gradients_are_clipped_and_a_loss_that_is_no_number_stops_the_run() -> N
 
 
 def test_stages_follow_each_other() -> None:
-    assert [RECIPE.stage(step) for step in (0, 19, 20, 39)] == [(16, 4), (16, 4), (32, 2), (32, 2)]
-    assert RECIPE.n_tokens == 40 * 64
+    assert [RECIPE.stage(step).seq_len for step in (0, 19, 20, 39)] == [16, 16, 32, 32]
+    assert RECIPE.tokens_before(40) == 40 * 64
     with pytest.raises(ConfigError, match=r"take 0\.7 of the steps"):
-        TrainConfig(stages=((0.7, 16, 4),))
+        TrainConfig(stages=(Stage(share=0.7, seq_len=16, batch_size=4),))
