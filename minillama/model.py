@@ -116,7 +116,7 @@ class Llama(nn.Module):
             nn.init.normal_(parameter, std=std, generator=generator)
             if name == "tok_embeddings.weight":
                 with torch.no_grad():
-                    parameter += std / 2 * torch.randn(parameter.shape[1], generator=generator)
+                    parameter.add_(std / 2 * torch.randn(parameter.shape[1], generator=generator))
 
     def new_cache(self, batch_size: int, max_len: int) -> cache.KVCache:
         """An empty cache for `batch_size` rows of at most `max_len` tokens.
