@@ -21,7 +21,17 @@ import numpy as np
 
 from minillama.errors import ShapeError
 from minillama.quant.blocks import BLOCKS_AT_ONCE, join_nibbles, parts, records, split_into_blocks, split_nibbles
-from minillama.quant.kquants import Q4_K, Q5_K, Q6_K, SUPER_BLOCK, dequantize_q4_k, dequantize_q5_k, dequantize_q6_k
+from minillama.quant.kquants import (
+    Q4_K,
+    Q5_K,
+    Q6_K,
+    SUPER_BLOCK,
+    dequantize_q4_k,
+    dequantize_q5_k,
+    dequantize_q6_k,
+    quantize_q4_k,
+    quantize_q6_k,
+)
 
 BLOCK = 32
 
@@ -227,9 +237,9 @@ FORMATS: dict[str, BlockFormat] = {
         BlockFormat("q4_1", 3, BLOCK, Q4_1.itemsize, dequantize_q4_1, None),
         BlockFormat("q5_0", 6, BLOCK, Q5_0.itemsize, dequantize_q5_0, None),
         BlockFormat("q5_1", 7, BLOCK, Q5_1.itemsize, dequantize_q5_1, None),
-        BlockFormat("q4_k", 12, SUPER_BLOCK, Q4_K.itemsize, dequantize_q4_k, None),
+        BlockFormat("q4_k", 12, SUPER_BLOCK, Q4_K.itemsize, dequantize_q4_k, quantize_q4_k),
         BlockFormat("q5_k", 13, SUPER_BLOCK, Q5_K.itemsize, dequantize_q5_k, None),
-        BlockFormat("q6_k", 14, SUPER_BLOCK, Q6_K.itemsize, dequantize_q6_k, None),
+        BlockFormat("q6_k", 14, SUPER_BLOCK, Q6_K.itemsize, dequantize_q6_k, quantize_q6_k),
     )
 }
 

@@ -1,12 +1,23 @@
 """The K-quants of ggml: super-blocks of 256 weights whose scales are themselves quantized.
 
-Source: llama.cpp, pull request 1684, "k-quants", and ggml-common.h, which defines the layouts. Float arithmetic is in
-float32 and in ggml's order of operations.
+    q4_k  w = d * scale * code - dmin * minimum    scale, minimum 0..63, code 0..15       144 bytes, 4.5 bits a weight
+    q5_k  the same                                 code 0..31                             176 bytes, 5.5 bits
+    q6_k  w = d * scale * (code - 32)              scale -128..127, code 0..63            210 bytes, 6.5625 bits
+
+A sub-block of 32 weights (16 in q6_k) has its own scale, and needs only 6 or 8 bits for it, because the float16 d is
+shared by the super-block. So q4_k costs as much as q4_0, and has a minimum besides.
+
+Quantizing has three steps: fit a scale to every sub-block (scale_search.py); round those scales; round the weights
+once more, for the rounded scales.
+
+Source: llama.cpp, pull request 1684, "k-quants", ggml-common.h, which defines the layouts, and ggml-quants.c. Float
+arithmetic is in float32 and in ggml's order of operations, so the bytes are equal to ggml's without importance matrix.
 """
 
 import numpy as np
 
-from minillama.quant.blocks import parts, records, split_nibbles
+from minillama.quant.blocks import join_nibbles, parts, records, split_into_blocks, split_nibbles
+from minillama.quant.scale_search import TINY, divide, fit_scale, fit_scale_and_minimum, round_within
 
 SUPER_BLOCK = 256
 
@@ -17,6 +28,7 @@ Q5_K = np.dtype(
 Q6_K = np.dtype([("low_bits", "u1", (2, 64)), ("high_bits", "u1", (2, 32)), ("scales", "i1", (16,)), ("d", "<f2")])
 
 _PART = 256  # super-blocks at once
+_PAIRS_OF_BITS = np.array([0, 2, 4, 6], dtype=np.uint8)[:, None]  # where Q6_K's high bits of four weights lie in a byte
 
 
 def unpack_scales(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -35,6 +47,98 @@ def unpack_scales(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scales = np.concatenate([first & 63, (third & 15) | ((first >> 2) & 48)], axis=1)
     minimums = np.concatenate([second & 63, (third >> 4) | ((second >> 2) & 48)], axis=1)
     return scales, minimums
+
+
+def pack_scales(scales: np.ndarray, minimums: np.ndarray) -> np.ndarray:
+    """The reverse of `unpack_scales`: uint8 (n, 8) each, values 0..63, to uint8 (n, 12)."""
+    first = scales[:, :4] | (scales[:, 4:] >> 4 << 6)
+    second = minimums[:, :4] | (minimums[:, 4:] >> 4 << 6)
+    third = (scales[:, 4:] & 15) | (minimums[:, 4:] << 4)
+    return np.concatenate([first, second, third], axis=1)
+
+
+def _columns(blocks: np.ndarray, size: int) -> np.ndarray:
+    """Super-blocks (n, 256) as sub-blocks, each a column: (size, n * 256 / size)."""
+    return np.ascontiguousarray(blocks.reshape(-1, size).T)
+
+
+def _six_bits(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eight numbers a super-block (n, 8) as d * q: d as float16 holds it, float16 (n,), and q, uint8 0..63 (n, 8)."""
+    largest = np.maximum(values.max(axis=1), np.float32(0))
+    q = round_within(divide(np.float32(63), largest)[:, None] * values, 0, 63)
+    return (largest / np.float32(63)).astype("<f2"), q.astype(np.uint8)
+
+
+def _encode_q4_k(blocks: np.ndarray, out: np.ndarray) -> None:
+    x = _columns(blocks, 32)  # (32, 8 n)
+    scales, minimums, codes = fit_scale_and_minimum(x, 15)
+    out["d"], small_scales = _six_bits(scales.reshape(-1, 8))
+    out["dmin"], small_minimums = _six_bits(minimums.reshape(-1, 8))
+    out["scales"] = pack_scales(small_scales, small_minimums)
+    scale = (out["d"].astype(np.float32)[:, None] * small_scales).reshape(-1)  # (8 n,)
+    minimum = (out["dmin"].astype(np.float32)[:, None] * small_minimums).reshape(-1)
+    rounded = round_within((x + minimum) / scale, 0, 15)
+    codes = np.where(scale == 0, codes, rounded).astype(np.uint8)
+    out["codes"] = join_nibbles(codes.T.reshape(-1, 4, 64))  # 32 bytes hold two sub-blocks: low, high
+
+
+def quantize_q4_k(x: np.ndarray) -> np.ndarray:
+    """Weights to Q4_K.
+
+    Args:
+        x: float (N, K), K a multiple of 256, finite.
+
+    Returns:
+        uint8 (N, K / 256 * 144).
+
+    >>> x = np.sin(np.arange(256, dtype=np.float32))[None]
+    >>> np.abs(dequantize_q4_k(quantize_q4_k(x)) - x).max().round(2)
+    np.float32(0.07)
+    """
+    blocks = split_into_blocks(x, SUPER_BLOCK)  # (N * K / 256, 256)
+    out = np.empty(len(blocks), Q4_K)
+    for part in parts(len(blocks), _PART):
+        with np.errstate(all="ignore"):  # scales that are zero divide; a huge weight overflows float16
+            _encode_q4_k(blocks[part], out[part])
+    return out.view(np.uint8).reshape(len(x), x.shape[1] // SUPER_BLOCK * Q4_K.itemsize)
+
+
+def _encode_q6_k(blocks: np.ndarray, out: np.ndarray) -> None:
+    x = _columns(blocks, 16)  # (16, 16 n)
+    flat_scales, codes = fit_scale(x, 32)
+    scales = flat_scales.reshape(-1, 16)
+    largest = np.take_along_axis(scales, np.abs(scales).argmax(axis=1, keepdims=True), axis=1)  # (n, 1)
+    zero = np.abs(largest) < TINY
+    inverse = np.where(zero, np.float32(0), np.float32(-128) / largest)
+    out["d"] = np.where(zero, np.float32(0), 1 / inverse)[:, 0]
+    out["scales"] = round_within(inverse * scales, -128, 127)
+    scale = (out["d"].astype(np.float32)[:, None] * out["scales"]).reshape(-1)  # (16 n,)
+    rounded = round_within(x / scale, -32, 31)
+    codes = (np.where(scale == 0, codes, rounded) + np.float32(32)).astype(np.uint8).T.reshape(-1, 2, 4, 32)
+    codes[zero[:, 0]] = 0
+    out["low_bits"] = join_nibbles((codes & 15).reshape(-1, 2, 128))
+    out["high_bits"] = np.bitwise_or.reduce(codes >> 4 << _PAIRS_OF_BITS, axis=2)
+
+
+def quantize_q6_k(x: np.ndarray) -> np.ndarray:
+    """Weights to Q6_K.
+
+    Args:
+        x: float (N, K), K a multiple of 256, finite.
+
+    Returns:
+        uint8 (N, K / 256 * 210).
+
+    >>> x = np.sin(np.arange(256, dtype=np.float32))[None]
+    >>> np.abs(dequantize_q6_k(quantize_q6_k(x)) - x).max().round(2)
+    np.float32(0.02)
+    """
+    blocks = split_into_blocks(x, SUPER_BLOCK)  # (N * K / 256, 256)
+    out = np.empty(len(blocks), Q6_K)
+    for part in parts(len(blocks), _PART):
+        with np.errstate(all="ignore"):  # scales that are zero divide; a huge weight overflows float16
+            _encode_q6_k(blocks[part], out[part])
+    return out.view(np.uint8).reshape(len(x), x.shape[1] // SUPER_BLOCK * Q6_K.itemsize)
 
 
 def _scale_and_shift(block: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -95,10 +199,9 @@ def dequantize_q6_k(blocks: np.ndarray) -> np.ndarray:
     """
     stored = records(blocks, Q6_K)
     out = np.empty((len(stored), SUPER_BLOCK), np.float32)
-    shifts = np.array([0, 2, 4, 6], dtype=np.uint8)[:, None]
     for part in parts(len(stored), _PART):
         low = split_nibbles(stored["low_bits"][part]).reshape(-1, 2, 4, 32)
-        high = (stored["high_bits"][part][:, :, None, :] >> shifts) & 3  # (n, 2, 4, 32)
+        high = (stored["high_bits"][part][:, :, None, :] >> _PAIRS_OF_BITS) & 3  # (n, 2, 4, 32)
         codes = (low | (high << 4)).astype(np.int8).reshape(-1, 16, 16) - np.int8(32)
         scales = stored["d"][part].astype(np.float32)[:, None] * stored["scales"][part]  # (n, 16)
         out[part] = (scales[:, :, None] * codes).reshape(-1, SUPER_BLOCK)

@@ -18,6 +18,7 @@ from minillama.quant.formats import (
 )
 
 WRITTEN = [name for name, block_format in FORMATS.items() if block_format.quantize]
+WRITTEN_BY_GGUF = [name for name in WRITTEN if not name.endswith("_k")]  # the others: test_kquants.py
 
 
 def ggml_type(name: str) -> gguf.GGMLQuantizationType:
@@ -66,7 +67,7 @@ def test_dequantize_takes_read_only_and_strided_bytes(name: str) -> None:
     np.testing.assert_array_equal(FORMATS[name].dequantize(blocks)[::2], FORMATS[name].dequantize(blocks[::2]))
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", WRITTEN_BY_GGUF)
 @pytest.mark.parametrize("scale", [1.0, 1e-4, 300.0])
 def test_quantize_equals_gguf_on_random_weights(name: str, scale: float) -> None:
     x = np.random.default_rng(2).standard_normal((300, 1024), dtype=np.float32) * np.float32(scale)
@@ -74,7 +75,7 @@ def test_quantize_equals_gguf_on_random_weights(name: str, scale: float) -> None
 
 
 @pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", WRITTEN_BY_GGUF)
 def test_quantize_equals_gguf_on_edges(name: str) -> None:
     x = edge_rows()
     if name != "q4_0":  # there the gguf package takes the sign of the first zero, and ggml does not
@@ -132,6 +133,6 @@ def test_wrong_shapes_and_types_are_refused() -> None:
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_an_empty_matrix_stays_empty(name: str) -> None:
-    blocks = FORMATS[name].quantize(np.zeros((0, 64), np.float32))
-    assert blocks.shape == (0, row_bytes(name, 64))
-    assert FORMATS[name].dequantize(blocks).shape == (0, 64)
+    blocks = FORMATS[name].quantize(np.zeros((0, 256), np.float32))
+    assert blocks.shape == (0, row_bytes(name, 256))
+    assert FORMATS[name].dequantize(blocks).shape == (0, 256)
