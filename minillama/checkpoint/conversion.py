@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from minillama.checkpoint.files import check_output, check_space
+from minillama.checkpoint.files import check_output
 from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.checkpoint.hf import write_hf
 from minillama.checkpoint.meta import write_meta
@@ -16,7 +16,6 @@ from minillama.checkpoint.opening import open_checkpoint
 from minillama.checkpoint.source import Checkpoint, StoredTensor
 from minillama.checkpoint.tensors import float_format, read_checked, stored_bytes
 from minillama.errors import CheckpointError
-from minillama.quant.formats import FORMATS
 
 log = logging.getLogger("minillama")
 
@@ -88,7 +87,7 @@ def quantize(
     Args:
         path: anything that `load` takes.
         out: the file.
-        type: "q8_0" or "q4_0".
+        type: "q8_0", "q6_k", "q4_0", "q4_k", or "q4_k_m", llama.cpp's mixture of q4_k and q6_k.
         tokenizer, overwrite, progress: see convert.
 
     Raises:
@@ -100,13 +99,7 @@ def quantize(
 def _write_gguf(checkpoint: Checkpoint, out: Path, format: str | None) -> None:
     if out.is_dir():
         raise CheckpointError(f"{out}: is a folder, but a GGUF file is to be written: give a file name")
-    format = format or float_format(checkpoint.tensors)
-    if format not in FORMATS or FORMATS[format].quantize is None:
-        writable = ", ".join(name for name, known in FORMATS.items() if known.quantize is not None)
-        raise CheckpointError(f"format is {format!r}, expected one of {writable}")
-    bits = FORMATS[format].block_bytes / FORMATS[format].block_size
-    check_space(out.parent, int(sum(bits * np.prod(t.shape) for t in checkpoint.tensors.values())))
-    write_gguf(checkpoint, out, format)
+    write_gguf(checkpoint, out, format or float_format(checkpoint.tensors))
 
 
 def _watched(checkpoint: Checkpoint, progress: Progress) -> Checkpoint:

@@ -1,7 +1,8 @@
 """Writes a checkpoint as one GGUF file that llama.cpp reads, tensor by tensor.
 
-Matrices are stored in the format asked for, embedding and output matrix included; vectors (the norms) as float32. A
-matrix whose rows do not divide into the format's blocks is stored as f16, with a line in the log that says so.
+Matrices are stored in the format asked for, embedding and output matrix included, or as a mixture prescribes; vectors
+(the norms) as float32. A matrix whose rows do not divide into the format's blocks is stored as q8_0, or where that does
+not divide them either as f16, with a line in the log that says so.
 
 Source: ggml/docs/gguf.md, version 3.
 """
@@ -20,6 +21,7 @@ import torch
 
 from minillama.checkpoint.files import check_space
 from minillama.checkpoint.gguf_format import ARRAY, DEFAULT_ALIGNMENT, MAGIC, SCALARS, STRING, Value
+from minillama.checkpoint.gguf_mixtures import FILE_TYPES, format_that_divides, matrix_format
 from minillama.checkpoint.gguf_model import ARCHITECTURE, ROPE_DIVISORS, divisors_of, gguf_name, metadata_of
 from minillama.checkpoint.gguf_tokenizer import metadata_of_tokenizer
 from minillama.checkpoint.source import Checkpoint, StoredTensor
@@ -28,12 +30,17 @@ from minillama.quant.formats import FORMATS, row_bytes
 
 logger = logging.getLogger(__name__)
 
-FILE_TYPES = {"f32": 0, "f16": 1, "bf16": 32, "q8_0": 7, "q4_0": 2, "q4_k": 15, "q6_k": 18}  # llama.h, llama_ftype
 QUANTIZATION_VERSION = 2  # ggml.h, GGML_QNT_VERSION
 VALUES_AT_ONCE = 1 << 22
 
 _F16_OVERFLOW = 65520.0  # from here on a number rounds to infinity in float16
-_OVERFLOW = {"f16": _F16_OVERFLOW, "q8_0": _F16_OVERFLOW * 127, "q4_0": _F16_OVERFLOW * 8}
+_OVERFLOW = {
+    "f16": _F16_OVERFLOW,
+    "q8_0": _F16_OVERFLOW * 127,
+    "q4_0": _F16_OVERFLOW * 8,
+    "q4_k": _F16_OVERFLOW * 63 / 2,  # half of what the plain scales hold: fitted ones may be larger
+    "q6_k": _F16_OVERFLOW * 128 * 32 / 2,
+}
 _TYPE_OF_DTYPE = {np.dtype(layout.format): kind for kind, layout in SCALARS.items()}
 
 
@@ -80,16 +87,16 @@ def padded(count: int) -> int:
     return -(-count // DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT
 
 
-def _plan(checkpoint: Checkpoint, wanted: str) -> list[_Planned]:
+def _plan(checkpoint: Checkpoint, file_type: str) -> list[_Planned]:
     planned = []
     for name, stored in checkpoint.tensors.items():
-        chosen = wanted if len(stored.shape) == 2 else "f32"
-        if stored.shape[-1] % FORMATS[chosen].block_size:
+        wanted = matrix_format(file_type, name, checkpoint.config) if len(stored.shape) == 2 else "f32"
+        chosen = format_that_divides(wanted, stored.shape[-1])
+        if chosen != wanted:
             logger.info(
-                "%s stays f16: its rows of %d do not divide into %s blocks of %d",
-                name, stored.shape[-1], chosen, FORMATS[chosen].block_size,
+                "%s becomes %s: its rows of %d do not divide into %s blocks of %d",
+                name, chosen, stored.shape[-1], wanted, FORMATS[wanted].block_size,
             )  # fmt: skip
-            chosen = "f16"
         planned.append(_Planned(gguf_name(name), chosen, stored))
     divisors = divisors_of(checkpoint.config)
     if divisors is not None:
@@ -186,15 +193,14 @@ def write_gguf(
     Args:
         checkpoint: from any reader; matrices that have the format already keep their bytes.
         out: the file to write; its folder exists. A file of that name is replaced.
-        format: "f32", "f16", "bf16", "q8_0" or "q4_0"; what cannot have it becomes f16 (see above).
+        format: "f32", "f16", "bf16", "q8_0", "q4_0", "q6_k", "q4_k", or the mixture "q4_k_m".
         progress: called with the bytes written and the bytes of all tensors.
 
     Raises:
         CheckpointError: an unknown format, no room on the disk, or a weight that the format cannot hold.
     """
-    if format not in FILE_TYPES or FORMATS[format].quantize is None:
-        known = ", ".join(name for name in FILE_TYPES if FORMATS[name].quantize)
-        raise CheckpointError(f"format is {format!r}, expected one of {known}")
+    if format not in FILE_TYPES:
+        raise CheckpointError(f"format is {format!r}, expected one of {', '.join(FILE_TYPES)}")
     planned = _plan(checkpoint, format)
     header = _header(gguf_metadata(checkpoint, format), planned)
     total, done = sum(padded(tensor.size_bytes) for tensor in planned), 0

@@ -19,7 +19,9 @@ OverwriteOption = Annotated[bool, Option("--overwrite", help="Replace a model th
 def convert(
     paths: ModelAndOut,
     to: Annotated[str, Option(help="hf, meta or gguf.")],
-    type: Annotated[str | None, Option(help="Of the weights: f32, f16, bf16, in GGUF q8_0 or q4_0 too.")] = None,
+    type: Annotated[
+        str | None, Option(help="Of the weights: f32, f16, bf16; for gguf also a type of quantize.")
+    ] = None,
     shards: Annotated[int, Option(min=1, help="Files of Meta's layout: 1, 2, 4 or 8.")] = 1,
     overwrite: OverwriteOption = False,
     tokenizer: TokenizerOption = None,
@@ -30,13 +32,15 @@ def convert(
 
 def quantize(
     paths: Annotated[list[str], Argument(metavar="[MODEL] OUT.gguf", help="Weights, and the file to write.")],
-    type: Annotated[str, Option(help="q4_0 or q8_0.")] = "q4_0",
+    type: Annotated[str, Option(help="q4_0, q4_k, q4_k_m (a mixture), q6_k or q8_0.")] = "q4_0",
     overwrite: OverwriteOption = False,
     tokenizer: TokenizerOption = None,
 ) -> None:
     """Write a model as a GGUF file with few bits a weight."""
-    if type not in ("q4_0", "q8_0"):
-        raise typer.BadParameter(f"--type is {type}, expected q4_0 or q8_0")
+    from minillama.checkpoint.gguf_mixtures import QUANTIZED_TYPES
+
+    if type not in QUANTIZED_TYPES:
+        raise typer.BadParameter(f"--type is {type}, expected one of {', '.join(QUANTIZED_TYPES)}")
     _convert(optional_model(paths, "OUT.gguf"), "gguf", type, 1, overwrite, tokenizer)
 
 

@@ -103,7 +103,7 @@ def test_progress_ends_at_the_whole(tmp_path) -> None:
         (".", "meta", {"overwrite": True}),
         ("taken", "gguf", {}), ("taken", "hf", {"overwrite": True}), ("a/b", "hf", {}), ("new", "onnx", {}),
         ("new", "hf", {"shards": 2}), ("new", "meta", {"shards": 5}), ("new", "hf", {"format": "q4_0"}),
-        ("new", "gguf", {"format": "q4_k"}), ("folder", "gguf", {"overwrite": True}), ("folder", "hf", {}),
+        ("new", "gguf", {"format": "q5_k"}), ("folder", "gguf", {"overwrite": True}), ("folder", "hf", {}),
     ],
 )  # fmt: skip
 def test_what_would_lose_something_or_cannot_be_is_refused(tmp_path, out, to, options) -> None:

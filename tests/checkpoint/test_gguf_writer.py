@@ -127,7 +127,7 @@ def test_unknown_llama3_settings_come_back_as_divisors(tmp_path: Path) -> None:
     assert max(found.divisors) == pytest.approx(5.0)
 
 
-def test_rows_that_do_not_divide_stay_f16_with_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_rows_that_do_not_divide_become_f16_with_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = ModelConfig(**{**SIZES, "hidden_dim": 172})
     with caplog.at_level(logging.INFO):
         write_gguf(random_checkpoint(config), tmp_path / "x.gguf", "q8_0")
@@ -135,7 +135,8 @@ def test_rows_that_do_not_divide_stay_f16_with_a_line(tmp_path: Path, caplog: py
     assert formats["layers.0.feed_forward.w2.weight"] == "f16"
     assert formats["layers.0.feed_forward.w1.weight"] == formats["tok_embeddings.weight"] == "q8_0"
     assert (
-        "layers.0.feed_forward.w2.weight stays f16: its rows of 172 do not divide into q8_0 blocks of 32" in caplog.text
+        "layers.0.feed_forward.w2.weight becomes f16: its rows of 172 do not divide into q8_0 blocks of 32"
+        in caplog.text
     )
 
 
@@ -217,7 +218,9 @@ def test_an_interrupted_write_leaves_the_file_of_before(tmp_path: Path) -> None:
 
 
 def test_unusable_outputs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="format is 'q5_0', expected one of f32, f16, bf16, q8_0, q4_0"):
+    with pytest.raises(
+        CheckpointError, match="format is 'q5_0', expected one of f32, f16, bf16, q8_0, q4_0, q6_k, q4_"
+    ):
         write_gguf(random_checkpoint(), tmp_path / "x.gguf", "q5_0")
     with pytest.raises(CheckpointError, match="folder does not exist"):
         write_gguf(random_checkpoint(), tmp_path / "none" / "x.gguf")
