@@ -23,7 +23,7 @@ def _llvm_code(kernel, tile: TileType) -> str:
     """A function of tiles.py in LLVM's language."""
     target = registry.cpu_target
     flags = compiler.Flags()
-    flags.no_compile = True
+    flags.no_compile = True  # type: ignore[assignment]  # flags are descriptors
     arguments = (tile, *[types.intp] * 5)
     result = compiler.compile_extra(
         target.typing_context, target.target_context, kernel.py_func, arguments, types.none, flags, {}

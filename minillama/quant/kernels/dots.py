@@ -84,13 +84,13 @@ def start_less_8(typing, tile, x):
 
 
 @intrinsic
-def start_first_half_less_32(typing, tile, x):
+def start_left_half_less_32(typing, tile, x):
     """Dots of -32 * sum(first 16 activations), for codes that lie 32 above what they mean."""
     return _starting(tile, lambda builder, x: _from_offsets(builder, tile, x, 1, 2))
 
 
 @intrinsic
-def start_second_half_less_32(typing, tile, x):
+def start_right_half_less_32(typing, tile, x):
     """Dots of -32 * sum(last 16 activations)."""
     return _starting(tile, lambda builder, x: _from_offsets(builder, tile, x, 2, 2))
 
@@ -114,6 +114,9 @@ def _adding(dots, instruction):
         for token in range(dots.tokens):
             word = broadcast(builder, here, token * RECORD_BYTES, I32)
             sums[token], partials[token] = instruction(builder, sums[token], partials[token], codes, word)
+        # An empty instruction that loads cannot cross: without it the compiler multiplies token by token, and each
+        # product of a token waits for the one before it.
+        builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], side_effect=True)
         return _join(builder, dots, sums, partials)
 
     return dots(dots, CODES, types.intp, types.intp), generate

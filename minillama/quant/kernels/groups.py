@@ -1,7 +1,6 @@
 """The product of a range of row groups with all tokens: what one thread does.
 
-The weights of a group stay in the processor's cache while all tokens pass by, tile after tile. These functions take
-addresses, so that a larger compiled function can call them for matrices that it keeps in a table.
+These functions take addresses, so that a larger compiled function can call them for matrices that it keeps in a table.
 """
 
 import numpy as np
@@ -10,14 +9,17 @@ from numba.extending import overload
 
 from minillama.quant.kernels.layout import Q4_0, Q4_K, Q5_K, Q8_0, ROWS, group_bytes
 from minillama.quant.kernels.path import PathType, single, tokens_of, wide
-from minillama.quant.kernels.portable import group_portable
+from minillama.quant.kernels.portable import range_portable
 from minillama.quant.kernels.records import RECORD_BYTES
 from minillama.quant.kernels.tiles import tile_q4_0, tile_q4_k, tile_q5_k, tile_q6_k, tile_q8_0
+
+# The weights of a batch of groups stay in the processor's second-level cache while all tokens pass by.
+BATCH_BYTES = 1 << 18
 
 
 @njit(nogil=True)
 def multiply_tile(tile, format, group, x, n_blocks, out, stride):
-    """The product of one group with one tile (tiles.py) of the tile's width."""
+    """The product of a group with a tile; arguments as in tiles.py."""
     if format == Q4_0:
         tile_q4_0(tile, group, x, n_blocks, out, stride)
     elif format == Q8_0:
@@ -31,32 +33,52 @@ def multiply_tile(tile, format, group, x, n_blocks, out, stride):
 
 
 @njit(nogil=True)
-def group_tiles(path, format, group, x, n_blocks, n_tokens, totals):
-    """The product of one group with all tokens: whole tiles first, the rest one by one; totals is float32 (T, 16)."""
-    width, token_bytes = tokens_of(wide(path)), RECORD_BYTES * n_blocks
-    out, stride = totals.ctypes.data, 4 * ROWS
-    whole = n_tokens - n_tokens % width
-    for token in range(0, whole, width):
-        multiply_tile(wide(path), format, group, x + token * token_bytes, n_blocks, out + token * stride, stride)
-    for token in range(whole, n_tokens):
-        multiply_tile(single(path), format, group, x + token * token_bytes, n_blocks, out + token * stride, stride)
+def range_tiles(path, matrix, format, n_blocks, first, last, x, n_tokens, out, stride):
+    """The products of groups first..last-1 with all tokens: whole tiles first, the rest one by one."""
+    size, token_bytes, width = group_bytes(format, n_blocks), RECORD_BYTES * n_blocks, tokens_of(wide(path))
+    whole, batch = n_tokens - n_tokens % width, max(1, BATCH_BYTES // size)
+    for start in range(first, last, batch):
+        stop = min(start + batch, last)
+        for token in range(0, whole, width):
+            records, place = x + token * token_bytes, out + token * stride
+            for group in range(start, stop):
+                multiply_tile(wide(path), format, matrix + group * size, records, n_blocks, place + 64 * group, stride)
+        for group in range(start, stop):
+            for token in range(whole, n_tokens):
+                records, place = x + token * token_bytes, out + token * stride
+                multiply_tile(
+                    single(path), format, matrix + group * size, records, n_blocks, place + 64 * group, stride
+                )
 
 
-def multiply_group(path, format, group, x, n_blocks, n_tokens, totals):
-    """The product of one group with all tokens, by the path's instructions; compiled code only."""
+def multiply_range(path, matrix, format, n_blocks, first, last, x, n_tokens, out, stride):
+    """The products of groups first..last-1 with all tokens, by the path's instructions; compiled code only.
+
+    Args:
+        path: a Path.
+        matrix: address of the packed matrix.
+        format: its number (layout.py).
+        n_blocks: columns / 32.
+        first: the first group.
+        last: one past the last group.
+        x: address of the tokens' records.
+        n_tokens: T.
+        out: address of the first token's first value.
+        stride: bytes from one token's values to the next's.
+    """
     raise NotImplementedError("called from compiled code only")
 
 
-@overload(multiply_group)
-def _multiply_group(path, format, group, x, n_blocks, n_tokens, totals):
+@overload(multiply_range)
+def _multiply_range(path, matrix, format, n_blocks, first, last, x, n_tokens, out, stride):
     if not isinstance(path, PathType):
         return None
     if path.path == "portable":
-        return lambda path, format, group, x, n_blocks, n_tokens, totals: group_portable(
-            format, group, x, n_blocks, n_tokens, totals
+        return lambda path, matrix, format, n_blocks, first, last, x, n_tokens, out, stride: range_portable(
+            matrix, format, n_blocks, first, last, x, n_tokens, out, stride
         )
-    return lambda path, format, group, x, n_blocks, n_tokens, totals: group_tiles(
-        path, format, group, x, n_blocks, n_tokens, totals
+    return lambda path, matrix, format, n_blocks, first, last, x, n_tokens, out, stride: range_tiles(
+        path, matrix, format, n_blocks, first, last, x, n_tokens, out, stride
     )
 
 
@@ -73,14 +95,15 @@ def multiply_groups(path, matrix, format, n_columns, first, last, x, n_tokens, o
         last: one past the last group.
         x: address of the tokens' records (activations.py), quantized for this path.
         n_tokens: T.
-        out: float32 (T, N); the columns of these rows are written.
+        out: float32 (T, N), the values of a token side by side; the columns of these rows are written.
     """
-    n_blocks = n_columns // 32
-    size = group_bytes(format, n_blocks)
-    totals = np.empty((n_tokens, ROWS), np.float32)
-    for group in range(first, last):
-        multiply_group(path, format, matrix + group * size, x, n_blocks, n_tokens, totals)
-        row = ROWS * group
+    n_blocks, n_rows, stride = n_columns // 32, out.shape[1], out.strides[0]
+    n_whole = n_rows // ROWS
+    multiply_range(path, matrix, format, n_blocks, first, min(last, n_whole), x, n_tokens, out.ctypes.data, stride)
+    if last > n_whole:  # the last group has rows that do not exist
+        rows = np.empty((n_tokens, ROWS), np.float32)
+        start = rows.ctypes.data - 64 * n_whole
+        multiply_range(path, matrix, format, n_blocks, n_whole, last, x, n_tokens, start, 4 * ROWS)
         for token in range(n_tokens):
-            for r in range(min(ROWS, out.shape[1] - row)):
-                out[token, row + r] = totals[token, r]
+            for row in range(ROWS * n_whole, n_rows):
+                out[token, row] = rows[token, row - ROWS * n_whole]

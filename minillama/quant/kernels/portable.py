@@ -1,7 +1,7 @@
 """The same products in plain loops, for any machine; and the one place that spells out what the packed bytes mean.
 
 Every format says the same of a block of 32 columns: w = step * code - minimum, with a step for each half of 16.
-`read_block_*` gives these for the 16 rows of a group, and `tile_portable` multiplies them. The loops over 16 rows or 32
+`read_block_*` gives these for the 16 rows of a group, and `add_products` multiplies them. The loops over 16 rows or 32
 columns have fixed lengths and no branches, which is what lets a compiler use vector instructions without being told.
 """
 
@@ -134,33 +134,42 @@ def read_block(format, group, n_blocks, block, codes, steps, minimums):
 
 
 @njit(nogil=True)
-def group_portable(format, group_address, x_address, n_blocks, n_tokens, totals):
-    """The products of 16 rows with all tokens.
+def add_products(records, n_blocks, block, codes, steps, minimums, totals):
+    """Adds one block's products with all tokens.
 
     Args:
-        format: a number of layout.py.
-        group_address: of the packed rows.
-        x_address: of the records of all tokens, one token after the other.
+        records: RECORD (T * n_blocks,), one token after the other.
         n_blocks: columns / 32.
-        n_tokens: T.
-        totals: float32 (T, 16), filled.
+        block: which of them.
+        codes, steps, minimums: from `read_block`.
+        totals: float32 (T, 16), added to.
     """
-    group = carray(_pointer(group_address), (group_bytes(format, n_blocks),), np.uint8)
-    records = carray(_pointer(x_address), (n_tokens * n_blocks,), RECORD)
+    for token in range(len(totals)):
+        record = records[token * n_blocks + block]
+        for r in range(ROWS):
+            left, right = np.int32(0), np.int32(0)
+            for i in range(16):
+                left += np.int32(codes[r, i]) * np.int32(record.codes[i])
+                right += np.int32(codes[r, 16 + i]) * np.int32(record.codes[16 + i])
+            weighed = steps[r, 0] * np.float32(left) + steps[r, 1] * np.float32(right)
+            totals[token, r] += record.scale * weighed - record.scaled_sum * minimums[r]
+
+
+@njit(nogil=True)
+def range_portable(matrix, format, n_blocks, first, last, x, n_tokens, out, stride):
+    """The products of groups first..last-1 with all tokens; arguments as in groups.multiply_range."""
+    size = group_bytes(format, n_blocks)
+    records = carray(_pointer(x), (n_tokens * n_blocks,), RECORD)
     codes, steps = np.empty((ROWS, BLOCK), np.int8), np.empty((ROWS, 2), np.float32)
-    minimums = np.empty(ROWS, np.float32)
-    totals[:] = 0
-    for block in range(n_blocks):
-        read_block(format, group, n_blocks, block, codes, steps, minimums)
+    minimums, totals = np.empty(ROWS, np.float32), np.empty((n_tokens, ROWS), np.float32)
+    for index in range(first, last):
+        group = carray(_pointer(matrix + index * size), (size,), np.uint8)
+        totals[:] = 0
+        for block in range(n_blocks):
+            read_block(format, group, n_blocks, block, codes, steps, minimums)
+            add_products(records, n_blocks, block, codes, steps, minimums, totals)
         for token in range(n_tokens):
-            record = records[token * n_blocks + block]
-            for r in range(ROWS):
-                first, last = np.int32(0), np.int32(0)
-                for i in range(16):
-                    first += np.int32(codes[r, i]) * np.int32(record.codes[i])
-                    last += np.int32(codes[r, 16 + i]) * np.int32(record.codes[16 + i])
-                weighed = steps[r, 0] * np.float32(first) + steps[r, 1] * np.float32(last)
-                totals[token, r] += record.scale * weighed - record.scaled_sum * minimums[r]
+            carray(_pointer(out + token * stride + 64 * index), (ROWS,), np.float32)[:] = totals[token]
 
 
 @njit(nogil=True, cache=True)

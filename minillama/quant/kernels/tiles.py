@@ -15,9 +15,9 @@ from minillama.quant.kernels.dots import (
     dot_signed,
     settle,
     start,
-    start_first_half_less_32,
+    start_left_half_less_32,
     start_less_8,
-    start_second_half_less_32,
+    start_right_half_less_32,
     start_signed,
 )
 from minillama.quant.kernels.path import tokens_of
@@ -91,16 +91,16 @@ def add_five_bits(dots, codes, fifth, x):
 
 
 @njit(inline="always")
-def add_six_bit_halves(first, last, codes, planes, x, line):
+def add_six_bit_halves(left, right, codes, planes, x, line):
     """Lines `line` and `line + 1` of six-bit codes; the halves of the block have scales, so dots, of their own."""
     one, two = load_codes(codes + 64 * line), load_codes(codes + 64 * line + 64)
     plane = load_codes(planes)
-    first = dot(first, with_upper_bits(low(one), plane, 2 * line, 3), x, line)
-    first = settle(dot(first, with_upper_bits(low(two), plane, 2 * line + 2, 3), x, line + 1))
+    left = dot(left, with_upper_bits(low(one), plane, 2 * line, 3), x, line)
+    left = settle(dot(left, with_upper_bits(low(two), plane, 2 * line + 2, 3), x, line + 1))
     plane = load_codes(planes + 64)
-    last = dot(last, with_upper_bits(high(one), plane, 2 * line, 3), x, line + 4)
-    last = settle(dot(last, with_upper_bits(high(two), plane, 2 * line + 2, 3), x, line + 5))
-    return first, last
+    right = dot(right, with_upper_bits(high(one), plane, 2 * line, 3), x, line + 4)
+    right = settle(dot(right, with_upper_bits(high(two), plane, 2 * line + 2, 3), x, line + 5))
+    return left, right
 
 
 @njit(nogil=True)
@@ -184,10 +184,10 @@ def tile_q6_k(tile, group, x, n_blocks, out, stride):
         fetch_ahead(tile, group + 256 * block, 256)
         fetch_ahead(tile, planes + 128 * block, 128)
         d = load_halves(super_blocks + 32 * (block // 8))
-        first, last = start_first_half_less_32(tile, x), start_second_half_less_32(tile, x)
-        first, last = add_six_bit_halves(first, last, group + 256 * block, planes + 128 * block, x, 0)
-        first, last = add_six_bit_halves(first, last, group + 256 * block, planes + 128 * block, x, 2)
-        totals = add_scaled(totals, first, multiply(d, load_signed(scales + 32 * block)), x)
-        totals = add_scaled(totals, last, multiply(d, load_signed(scales + 32 * block + 16)), x)
+        left, right = start_left_half_less_32(tile, x), start_right_half_less_32(tile, x)
+        left, right = add_six_bit_halves(left, right, group + 256 * block, planes + 128 * block, x, 0)
+        left, right = add_six_bit_halves(left, right, group + 256 * block, planes + 128 * block, x, 2)
+        totals = add_scaled(totals, left, multiply(d, load_signed(scales + 32 * block)), x)
+        totals = add_scaled(totals, right, multiply(d, load_signed(scales + 32 * block + 16)), x)
         x += RECORD_BYTES * tokens_of(tile)
     store(totals, out, stride)
