@@ -77,8 +77,10 @@ def trace(model: Llama, tokens: Tensor) -> Trace:
         A Trace.
 
     Raises:
-        ConfigError: an attention piece that hides its `attend`.
+        ConfigError: an attention piece that hides its `attend`, or a model that is not the torch one.
     """
+    if not isinstance(model, Llama):
+        raise ConfigError(f"a {type(model).__name__} cannot be looked into: load it with pieces=minillama.Pieces()")
     weights: list[Tensor] = []
     norms: list[Tensor] = []
     stream: list[Tensor] = []

@@ -34,7 +34,7 @@ FLOORS: dict[str, int] = {
     "minillama.quant.kernels.": 2,
     "minillama.model": 3,
     "minillama.quant.linear": 4,
-    "minillama.quant.engine": 4,
+    "minillama.quant.engine.": 4,
     "minillama.checkpoint.": 5,
     "minillama.generation": 6,
     "minillama.chat": 6,

@@ -49,6 +49,8 @@ def test_the_model_is_left_as_it_was() -> None:
     before = [block.attention.attend for block in model.layers]
     trace(model, TOKENS)
     assert [block.attention.attend for block in model.layers] == before
+    with pytest.raises(ConfigError, match="load it with pieces="):
+        trace(object(), TOKENS)
     model.layers[1].attention = nn.Identity()
     with pytest.raises(ConfigError, match="layer 1"):
         trace(model, TOKENS)

@@ -19,8 +19,10 @@ from minillama.checkpoint.tensors import is_float, read_checked, stored_bytes, t
 from minillama.checkpoint.tokenizers import find_tokenizer, read_tokenizer
 from minillama.errors import CheckpointError, ConfigError
 from minillama.model import Llama, Pieces
+from minillama.quant.engine.model import QuantizedLlama, can_run, packed_bytes
 from minillama.quant.formats import FORMATS
-from minillama.quant.linear import QuantEmbedding, QuantLinear
+from minillama.quant.kernels.layout import pack
+from minillama.quant.linear import QuantEmbedding, QuantLinear, QuantMatrix
 from minillama.tokenizer import Tokenizer
 
 log = logging.getLogger("minillama")
@@ -40,10 +42,11 @@ def load(
     dtype: str | torch.dtype | None = None,
     pieces: Pieces | None = None,
     tokenizer: str | Path | None = None,
-) -> tuple[Llama, Tokenizer]:
+) -> tuple[Llama | QuantizedLlama, Tokenizer]:
     """Load a model and its tokenizer.
 
-    Weights that the file has in the right form already stay in it, mapped; the others are converted one at a time.
+    Quantized matrices run in the Numba engine on the CPU, everything else in the torch model. Float weights that the
+    file has in the right form already stay in it, mapped; the others are converted one at a time.
 
     Args:
         path: a folder of Meta's or Hugging Face's, a .gguf file, a llama2.c .bin file; None is the bundled model.
@@ -51,7 +54,8 @@ def load(
         device: "cpu", "cuda", "mps".
         dtype: of the float weights, "float32", "bfloat16", "float16" or torch's own; None is float32 where that
             takes at most half of the free memory, else and on a GPU bfloat16.
-        pieces: what the model is built from; None for minillama's own.
+        pieces: what the torch model is built from, quantized or not; None for minillama's own, and for the engine
+            where matrices are quantized.
         tokenizer: a tokenizer file to use instead of the model's; needed for llama2.c.
 
     Raises:
@@ -64,7 +68,8 @@ def load(
     4
     """
     target = _device(device)
-    pieces = _pieces(pieces)
+    if pieces is not None and not isinstance(pieces, Pieces):
+        raise ConfigError(f"pieces is {pieces!r}, expected a minillama.model.Pieces or None")
     checkpoint = open_checkpoint(bundled_model() if path is None else path, tokenizer)
     words = checkpoint.tokenizer()
     if words.vocab_size > checkpoint.config.vocab_size:
@@ -74,8 +79,12 @@ def load(
         )
     plan = _plan(checkpoint, quant)
     floats = _dtype(dtype, checkpoint, plan, target)
-    own = _check_memory(checkpoint, plan, floats, target)
-    model = _build(checkpoint, plan, floats, target, pieces)
+    engine = pieces is None and target.type == "cpu" and can_run(_matrix_formats(checkpoint, plan))
+    own = _check_memory(checkpoint, plan, floats, target, engine)
+    if engine:
+        model: Llama | QuantizedLlama = _build_engine(checkpoint, plan)
+    else:
+        model = _build(checkpoint, plan, floats, target, pieces or Pieces())
     kinds = sorted(set(plan.values()) - {"float"})
     log.info(
         "%s: %s, float weights as %s%s on %s; %.2f GB of its own memory, the rest mapped",
@@ -128,14 +137,6 @@ def _device(device: str | torch.device) -> torch.device:
     return target
 
 
-def _pieces(pieces: object) -> Pieces:
-    if pieces is None:
-        return Pieces()
-    if not isinstance(pieces, Pieces):
-        raise ConfigError(f"pieces is {pieces!r}, expected a minillama.model.Pieces or None")
-    return pieces
-
-
 def _plan(checkpoint: Checkpoint, quant: str | None) -> dict[str, str]:
     """Where each tensor is heading: "float", or the name of a block format."""
     if quant not in (None, "none", *QUANTIZED):
@@ -171,14 +172,23 @@ def _dtype(
     return found
 
 
-def _check_memory(checkpoint: Checkpoint, plan: dict[str, str], dtype: torch.dtype, device: torch.device) -> int:
+def _matrix_formats(checkpoint: Checkpoint, plan: dict[str, str]) -> dict[str, str]:
+    """Where each matrix is heading."""
+    return {name: plan[name] for name, tensor in checkpoint.tensors.items() if len(tensor.shape) == 2}
+
+
+def _check_memory(
+    checkpoint: Checkpoint, plan: dict[str, str], dtype: torch.dtype, device: torch.device, engine: bool
+) -> int:
     """The bytes that the weights will take beside the mapped file, checked against what is free."""
     own = {"cpu": 0, device.type: 0}
     for name, tensor in checkpoint.tensors.items():
         place = device.type if plan[name] == "float" else "cpu"  # blocks stay where the processor computes with them
         target = FORMAT_OF[dtype] if plan[name] == "float" else plan[name]
+        if engine and len(tensor.shape) == 2 and (name != "tok_embeddings.weight" or checkpoint.config.tied):
+            own[place] += packed_bytes(target, tensor.shape)
         if tensor.format != target or not tensor.mapped or place != "cpu":
-            own[place] += stored_bytes(tensor, target)
+            own[place] += stored_bytes(tensor, target) if not engine or name == "tok_embeddings.weight" else 0
     free = {"cpu": free_memory()}
     if device.type == "cuda":
         free["cuda"] = torch.cuda.mem_get_info(device)[0]
@@ -244,3 +254,22 @@ def _build(
     if left:
         raise CheckpointError(f"the pieces have a parameter {left[0]}, which no checkpoint holds")
     return model.eval()
+
+
+def _build_engine(checkpoint: Checkpoint, plan: dict[str, str]) -> QuantizedLlama:
+    """The quantized model: each matrix is packed for the kernels as it is read."""
+    matrices, norms = {}, {}
+    for name, tensor in checkpoint.tensors.items():
+        data, key = read_checked(name, tensor), name.removesuffix(".weight")
+        if len(tensor.shape) == 1:
+            norms[key] = to_dtype(name, data, tensor.format, torch.float32).numpy()
+            continue
+        rows, columns = tensor.shape
+        blocks = to_blocks(data, tensor.format, plan[name])
+        if key == "tok_embeddings":
+            embedding = QuantMatrix(blocks, plan[name], (rows, columns))
+            if checkpoint.config.tied:
+                matrices["output"] = pack(blocks, plan[name], (rows, columns))
+        else:
+            matrices[key] = pack(blocks, plan[name], (rows, columns))
+    return QuantizedLlama(checkpoint.config, matrices, embedding, norms)

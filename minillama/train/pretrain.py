@@ -30,8 +30,8 @@ VALIDATION_TOKENS = 100_000
 BUNDLED_RECIPE = TrainConfig(
     n_steps=6500,
     stages=(
-        Stage(share=0.2, seq_len=256, batch_size=8, repeat_share=1.0),
-        Stage(share=0.55, seq_len=256, batch_size=8, repeat_share=0.2),
+        Stage(share=0.35, seq_len=256, batch_size=8, repeat_share=1.0),
+        Stage(share=0.4, seq_len=256, batch_size=8, repeat_share=0.2),
         Stage(share=0.25, seq_len=1024, batch_size=2, repeat_share=0.2),
     ),
     bf16=True,

@@ -16,6 +16,7 @@ from minillama.checkpoint.source import from_model
 from minillama.config import ModelConfig
 from minillama.errors import CheckpointError, ConfigError, NotEnoughMemoryError, TokenizerError
 from minillama.model import Llama, Pieces
+from minillama.quant.engine.model import QuantizedLlama
 from minillama.quant.formats import FORMATS
 from minillama.quant.linear import QuantEmbedding, QuantLinear
 from minillama.tokenizer.llama3 import ByteBPETokenizer
@@ -58,7 +59,8 @@ def test_every_kind_gives_the_same_logits(tmp_path, kind) -> None:
 @pytest.mark.parametrize("name", ["theta 5e5", "tied", "wide heads"])
 def test_quantizing_while_loading_is_the_quantizer_and_nothing_else(tmp_path, quant, name) -> None:
     config = MODEL_CONFIGS[name]
-    model, _ = load(hf_folder(tmp_path / "m", config), quant=quant)
+    folder = hf_folder(tmp_path / "m", config)
+    model, _ = load(folder, quant=quant, pieces=Pieces())
     assert isinstance(model.tok_embeddings, QuantEmbedding)
     assert isinstance(model.output, QuantLinear)
     expected = model_of(config)
@@ -66,11 +68,14 @@ def test_quantizing_while_loading_is_the_quantizer_and_nothing_else(tmp_path, qu
         if weight.dim() == 2:
             weight.copy_(torch.from_numpy(FORMATS[quant].dequantize(FORMATS[quant].quantize(weight.numpy()))))
     assert relative_difference(model(TOKENS), expected(TOKENS)) <= 1e-4
+    engine, _ = load(folder, quant=quant)
+    assert isinstance(engine, QuantizedLlama)
+    assert relative_difference(engine(TOKENS), expected(TOKENS)) <= 0.05  # its activations are int8
 
 
 def test_a_quantized_file_stays_as_it_is_and_mapped(tmp_path) -> None:
     path = gguf_file(tmp_path / "m.gguf", format="q8_0")
-    kept, _ = load(path)
+    kept, _ = load(path, pieces=Pieces())
     blocks = kept.layers[0].attention.wq.matrix.blocks
     assert (kept.layers[0].attention.wq.matrix.format, blocks.flags.owndata) == ("q8_0", False)
     floats, _ = load(path, quant="none")
@@ -82,7 +87,7 @@ def test_quantizing_again_is_said(tmp_path, caplog) -> None:
     path = gguf_file(tmp_path / "m.gguf", format="q8_0")
     with caplog.at_level(logging.INFO, logger="minillama"):
         model, _ = load(path, quant="q4_0")
-    assert model.layers[0].attention.wq.matrix.format == "q4_0"
+    assert model.matrices["layers.0.attention.wq"].format == "q4_0"
     assert "quantized already" in caplog.text
 
 
