@@ -12,11 +12,10 @@ Source: Arm Architecture Reference Manual for A-profile, SDOT (vector), FEAT_Dot
 """
 
 from llvmlite import ir
-from numba.core import cgutils
 
-from minillama.quant.kernels.vectors import BYTES64, I8, I32
+from minillama.quant.kernels.vectors import BYTES64, I32, call, join, split
 
-BYTES16, INTS4 = ir.VectorType(I8, 16), ir.VectorType(I32, 4)
+INTS4 = ir.VectorType(I32, 4)
 SIGNED_OFFSET_SHIFT = None
 
 
@@ -27,29 +26,11 @@ def partial_type():
 
 def dot(builder, sums, partial, codes, word):
     """sums + codes * word (4 activations, broadcast)."""
-    instruction = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(INTS4, [INTS4, BYTES16, BYTES16]), "llvm.aarch64.neon.sdot.v4i32.v16i8"
-    )
-    word = builder.bitcast(word, BYTES64)
-    quarters = []
-    for quarter in range(4):
-        rows = _quarter(builder, sums, quarter)
-        bytes_ = [_quarter(builder, vector, quarter) for vector in (codes, word)]
-        quarters.append(builder.call(instruction, [rows, *bytes_]))
-    halves = [_join(builder, *quarters[:2]), _join(builder, *quarters[2:])]
-    return _join(builder, *halves), partial
-
-
-def _quarter(builder, vector, which):
-    count = vector.type.count // 4
-    lanes = list(range(which * count, (which + 1) * count))
-    undefined = ir.Constant(vector.type, ir.Undefined)
-    return builder.shuffle_vector(vector, undefined, ir.Constant(ir.VectorType(I32, count), lanes))
-
-
-def _join(builder, left, right):
-    count = 2 * left.type.count
-    return builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(I32, count), list(range(count))))
+    operands = (split(builder, vector, 4) for vector in (sums, codes, builder.bitcast(word, BYTES64)))
+    quarters = [
+        call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", INTS4, *quarter) for quarter in zip(*operands, strict=True)
+    ]
+    return join(builder, quarters), partial
 
 
 def dot_signed(builder, sums, partial, codes, word):

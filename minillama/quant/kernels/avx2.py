@@ -15,37 +15,13 @@ Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, 
 """
 
 from llvmlite import ir
-from numba.core import cgutils
 
-from minillama.quant.kernels.vectors import BYTES64, I8, I32
+from minillama.quant.kernels.vectors import BYTES64, I8, I32, call, join, split
 
 I16 = ir.IntType(16)
 BYTES32, SHORTS16, INTS8 = ir.VectorType(I8, 32), ir.VectorType(I16, 16), ir.VectorType(I32, 8)
 SHORTS32 = ir.VectorType(I16, 32)
 SIGNED_OFFSET_SHIFT = None  # signed codes stay as they are
-
-
-def _halves(builder, vector):
-    """The two halves of a vector."""
-    half = vector.type.count // 2
-    undefined = ir.Constant(vector.type, ir.Undefined)
-    return [
-        builder.shuffle_vector(
-            vector, undefined, ir.Constant(ir.VectorType(I32, half), list(range(first, first + half)))
-        )
-        for first in (0, half)
-    ]
-
-
-def _join(builder, halves):
-    """The reverse of `_halves`."""
-    count = 2 * halves[0].type.count
-    return builder.shuffle_vector(*halves, ir.Constant(ir.VectorType(I32, count), list(range(count))))
-
-
-def _call(builder, name, result, *args):
-    function = ir.FunctionType(result, [arg.type for arg in args])
-    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), args)
 
 
 def partial_type():
@@ -55,26 +31,26 @@ def partial_type():
 
 def dot(builder, sums, partial, codes, word):
     """Adds codes (unsigned) * word (4 signed activations, broadcast) to the 16-bit sums."""
-    words = _halves(builder, builder.bitcast(word, BYTES64))
+    words = split(builder, builder.bitcast(word, BYTES64), 2)
     products = [
-        _call(builder, "llvm.x86.avx2.pmadd.ub.sw", SHORTS16, code, x)
-        for code, x in zip(_halves(builder, codes), words, strict=True)
+        call(builder, "llvm.x86.avx2.pmadd.ub.sw", SHORTS16, code, x)
+        for code, x in zip(split(builder, codes, 2), words, strict=True)
     ]
-    return sums, builder.add(partial, _join(builder, products))
+    return sums, builder.add(partial, join(builder, products))
 
 
 def dot_signed(builder, sums, partial, codes, word):
     """The same for signed codes: |w| * (x with the sign of w)."""
     products = []
-    for code, x in zip(_halves(builder, codes), _halves(builder, builder.bitcast(word, BYTES64)), strict=True):
-        size = _call(builder, "llvm.abs.v32i8", BYTES32, code, ir.Constant(ir.IntType(1), 0))
-        signed = _call(builder, "llvm.x86.avx2.psign.b", BYTES32, x, code)
-        products.append(_call(builder, "llvm.x86.avx2.pmadd.ub.sw", SHORTS16, size, signed))
-    return sums, builder.add(partial, _join(builder, products))
+    for code, x in zip(split(builder, codes, 2), split(builder, builder.bitcast(word, BYTES64), 2), strict=True):
+        size = call(builder, "llvm.abs.v32i8", BYTES32, code, ir.Constant(ir.IntType(1), 0))
+        signed = call(builder, "llvm.x86.avx2.psign.b", BYTES32, x, code)
+        products.append(call(builder, "llvm.x86.avx2.pmadd.ub.sw", SHORTS16, size, signed))
+    return sums, builder.add(partial, join(builder, products))
 
 
 def settle(builder, sums, partial):
     """Moves the 16-bit sums into the 32-bit sums."""
     ones = ir.Constant(SHORTS16, [1] * 16)
-    wide = [_call(builder, "llvm.x86.avx2.pmadd.wd", INTS8, half, ones) for half in _halves(builder, partial)]
-    return builder.add(sums, _join(builder, wide)), ir.Constant(SHORTS32, None)
+    wide = [call(builder, "llvm.x86.avx2.pmadd.wd", INTS8, half, ones) for half in split(builder, partial, 2)]
+    return builder.add(sums, join(builder, wide)), ir.Constant(SHORTS32, None)

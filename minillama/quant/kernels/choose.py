@@ -11,6 +11,7 @@ from minillama.quant.kernels.path import TILE_TOKENS, Path
 # The features that each path needs, as LLVM calls them; the fastest path first.
 NEEDS = {
     "vnni512": ("avx512f", "avx512bw", "avx512vnni"),
+    "avxvnni": ("avxvnni", "avx2", "fma", "f16c"),
     "avx2": ("avx2", "fma", "f16c"),
     "arm": ("neon", "dotprod"),
     "portable": (),

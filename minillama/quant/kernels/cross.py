@@ -4,6 +4,8 @@ Numba compiles a tile as far as LLVM's own language, which knows all the dot-pro
 that for the other processor.
 """
 
+from typing import Any
+
 import llvmlite.binding as llvm
 from numba import types
 from numba.core import compiler, registry
@@ -13,6 +15,7 @@ from minillama.quant.kernels.path import TileType
 
 TARGETS = {
     "arm": ("aarch64-unknown-linux-gnu", "+neon,+dotprod,+fp16fml"),
+    "avxvnni": ("x86_64-unknown-linux-gnu", "+avx2,+avxvnni,+fma,+f16c"),
     "avx2": ("x86_64-unknown-linux-gnu", "+avx2,+fma,+f16c"),
     "vnni512": ("x86_64-unknown-linux-gnu", "+avx512f,+avx512bw,+avx512vl,+avx512vnni,+f16c,+fma"),
 }
@@ -22,8 +25,8 @@ TARGETS = {
 def _llvm_code(kernel, tile: TileType) -> str:
     """A function of tiles.py in LLVM's language."""
     target = registry.cpu_target
-    flags = compiler.Flags()
-    flags.no_compile = True  # type: ignore[assignment]  # flags are descriptors
+    flags: Any = compiler.Flags()
+    flags.no_compile = True
     arguments = (tile, *[types.intp] * 5)
     result = compiler.compile_extra(
         target.typing_context, target.target_context, kernel.py_func, arguments, types.none, flags, {}
@@ -36,7 +39,7 @@ def assembly(kernel, path: str, tokens: int) -> str:
 
     Args:
         kernel: a function of tiles.py.
-        path: "vnni512", "avx2" or "arm".
+        path: "vnni512", "avxvnni", "avx2" or "arm".
         tokens: the tokens of the tile.
     """
     triple, features = TARGETS[path]

@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from minillama.quant.kernels import arm, avx2, vnni512
+from minillama.quant.kernels import arm, avx2, avxvnni, vnni512
 from minillama.quant.kernels.records import OFFSETS_AT, RECORD_BYTES
 from minillama.quant.kernels.vectors import (
     CODES,
@@ -25,7 +25,7 @@ from minillama.quant.kernels.vectors import (
     unpack_array,
 )
 
-INSTRUCTIONS = {"vnni512": vnni512, "avx2": avx2, "arm": arm}
+INSTRUCTIONS = {"vnni512": vnni512, "avxvnni": avxvnni, "avx2": avx2, "arm": arm}
 
 
 def _storage(dots):

@@ -66,7 +66,7 @@ def matmul(packed: PackedMatrix, x: np.ndarray, path: str | None = None, threads
     Args:
         packed: W, (N, K), from `layout.pack`.
         x: float32 (T, K).
-        path: "vnni512", "avx2", "arm" or "portable"; None takes the fastest of this machine.
+        path: "vnni512", "avxvnni", "avx2", "arm" or "portable"; None takes the fastest of this machine.
         threads: None takes the physical cores.
 
     Returns:

@@ -19,7 +19,7 @@ from numba.core.datamodel import models
 from numba.extending import NativeValue, intrinsic, register_model, typeof_impl, unbox
 
 # How many tokens a path multiplies side by side: as many running sums as its registers hold.
-TILE_TOKENS = {"vnni512": 8, "avx2": 4, "arm": 4, "portable": 1}
+TILE_TOKENS = {"vnni512": 8, "avxvnni": 4, "avx2": 4, "arm": 4, "portable": 1}
 
 
 @functools.cache
@@ -34,7 +34,7 @@ def source_digest() -> str:
 
 
 class Path:
-    """The instructions of a product: "vnni512", "avx2", "arm" or "portable"."""
+    """The instructions of a product: "vnni512", "avxvnni", "avx2", "arm" or "portable"."""
 
     def __init__(self, name: str) -> None:
         self.name = name

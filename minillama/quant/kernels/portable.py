@@ -1,8 +1,7 @@
 """The same products in plain loops, for any machine; and the one place that spells out what the packed bytes mean.
 
 Every format says the same of a block of 32 columns: w = step * code - minimum, with a step for each half of 16.
-`read_block_*` gives these for the 16 rows of a group, and `add_products` multiplies them. The loops over 16 rows or 32
-columns have fixed lengths and no branches, which is what lets a compiler use vector instructions without being told.
+`read_block_*` gives these for the 16 rows of a group; from them come float32 weights, which are multiplied as floats.
 """
 
 import numpy as np
@@ -134,57 +133,62 @@ def read_block(format, group, n_blocks, block, codes, steps, minimums):
 
 
 @njit(nogil=True)
-def add_products(records, n_blocks, block, codes, steps, minimums, totals):
-    """Adds one block's products with all tokens.
-
-    Args:
-        records: RECORD (T * n_blocks,), one token after the other.
-        n_blocks: columns / 32.
-        block: which of them.
-        codes, steps, minimums: from `read_block`.
-        totals: float32 (T, 16), added to.
-    """
-    for token in range(len(totals)):
-        record = records[token * n_blocks + block]
+def unpack_group(format, group, n_blocks, weights):
+    """The weights of 16 rows, float32 (16, K)."""
+    codes, steps = np.empty((ROWS, BLOCK), np.int8), np.empty((ROWS, 2), np.float32)
+    minimums = np.empty(ROWS, np.float32)
+    for block in range(n_blocks):
+        read_block(format, group, n_blocks, block, codes, steps, minimums)
         for r in range(ROWS):
-            left, right = np.int32(0), np.int32(0)
-            for i in range(16):
-                left += np.int32(codes[r, i]) * np.int32(record.codes[i])
-                right += np.int32(codes[r, 16 + i]) * np.int32(record.codes[16 + i])
-            weighed = steps[r, 0] * np.float32(left) + steps[r, 1] * np.float32(right)
-            totals[token, r] += record.scale * weighed - record.scaled_sum * minimums[r]
+            for i in range(BLOCK):
+                weights[r, BLOCK * block + i] = steps[r, i // 16] * np.float32(codes[r, i]) - minimums[r]
+
+
+@njit(nogil=True)
+def unpack_activations(records, x):
+    """The activations that records stand for: RECORD (K / 32,) -> float32 (K,)."""
+    for block in range(len(records)):
+        for i in range(BLOCK):
+            x[BLOCK * block + i] = records[block].scale * np.float32(records[block].codes[i])
+
+
+@njit(nogil=True, fastmath={"contract", "reassoc"})  # in any order, so that the sum can be a vector of sums
+def dot_product(left, right):
+    """The sum of left * right."""
+    total = np.float32(0)
+    for i in range(len(left)):
+        total += left[i] * right[i]
+    return total
 
 
 @njit(nogil=True)
 def range_portable(matrix, format, n_blocks, first, last, x, n_tokens, out, stride):
     """The products of groups first..last-1 with all tokens; arguments as in groups.multiply_range."""
     size = group_bytes(format, n_blocks)
-    records = carray(_pointer(x), (n_tokens * n_blocks,), RECORD)
-    codes, steps = np.empty((ROWS, BLOCK), np.int8), np.empty((ROWS, 2), np.float32)
-    minimums, totals = np.empty(ROWS, np.float32), np.empty((n_tokens, ROWS), np.float32)
+    records = carray(_pointer(x), (n_tokens, n_blocks), RECORD)
+    activations = np.empty((n_tokens, BLOCK * n_blocks), np.float32)
+    for token in range(n_tokens):
+        unpack_activations(records[token], activations[token])
+    weights = np.empty((ROWS, BLOCK * n_blocks), np.float32)
     for index in range(first, last):
-        group = carray(_pointer(matrix + index * size), (size,), np.uint8)
-        totals[:] = 0
-        for block in range(n_blocks):
-            read_block(format, group, n_blocks, block, codes, steps, minimums)
-            add_products(records, n_blocks, block, codes, steps, minimums, totals)
+        unpack_group(format, carray(_pointer(matrix + index * size), (size,), np.uint8), n_blocks, weights)
         for token in range(n_tokens):
-            carray(_pointer(out + token * stride + 64 * index), (ROWS,), np.float32)[:] = totals[token]
+            row = carray(_pointer(out + token * stride + 64 * index), (ROWS,), np.float32)
+            for r in range(ROWS):
+                row[r] = dot_product(weights[r], activations[token])
 
 
 @njit(nogil=True, cache=True)
 def _unpack_rows(path, format, data, n_blocks, rows, out):
     """Dequantizes some rows; `path` only ties the cached code to the source of the package."""
-    codes, steps = np.empty((ROWS, BLOCK), np.int8), np.empty((ROWS, 2), np.float32)
-    minimums = np.empty(ROWS, np.float32)
-    size = group_bytes(format, n_blocks)
+    weights = np.empty((ROWS, BLOCK * n_blocks), np.float32)
+    size, unpacked = group_bytes(format, n_blocks), -1
     for i in range(len(rows)):
-        group, r = data[rows[i] // ROWS * size :], rows[i] % ROWS
-        for block in range(n_blocks):
-            read_block(format, group, n_blocks, block, codes, steps, minimums)
-            for column in range(BLOCK):
-                weight = steps[r, column // 16] * np.float32(codes[r, column])
-                out[i, BLOCK * block + column] = weight - minimums[r]
+        group = rows[i] // ROWS
+        if group != unpacked:
+            unpack_group(format, data[group * size : (group + 1) * size], n_blocks, weights)
+            unpacked = group
+        out[i] = weights[rows[i] % ROWS]
 
 
 def unpack(packed: PackedMatrix, rows: np.ndarray | None = None) -> np.ndarray:

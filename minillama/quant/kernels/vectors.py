@@ -78,6 +78,29 @@ def broadcast(builder, address, offset, scalar_type):
     return splat(builder, load(builder, address, offset, scalar_type, 4), ir.VectorType(scalar_type, ROWS))
 
 
+def split(builder, vector, count):
+    """A vector as `count` vectors of equal length, one for each register of a machine with narrower ones."""
+    length = vector.type.count // count
+    undefined = ir.Constant(vector.type, ir.Undefined)
+    lanes = [list(range(i * length, (i + 1) * length)) for i in range(count)]
+    return [builder.shuffle_vector(vector, undefined, ir.Constant(ir.VectorType(I32, length), part)) for part in lanes]
+
+
+def join(builder, parts):
+    """The reverse of `split`, for two or four parts."""
+    if len(parts) > 2:
+        middle = len(parts) // 2
+        parts = [join(builder, parts[:middle]), join(builder, parts[middle:])]
+    count = 2 * parts[0].type.count
+    return builder.shuffle_vector(*parts, ir.Constant(ir.VectorType(I32, count), list(range(count))))
+
+
+def call(builder, name, result, *args):
+    """An instruction of the processor, by the name that LLVM has for it."""
+    function = ir.FunctionType(result, [arg.type for arg in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), args)
+
+
 def unpack_array(builder, array, count):
     """The elements of an LLVM array as a list."""
     return [builder.extract_value(array, i) for i in range(count)]
@@ -115,12 +138,11 @@ def fetch_ahead(typing, tile, address, n_bytes):
 
     def generate(context, builder, signature, args):
         if tile.tokens == 1:
-            function = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
-            instruction = cgutils.get_or_insert_function(builder.module, function, "llvm.prefetch.p0")
             for line in range(0, count, 64):
                 there = builder.add(args[1], I64(FETCH_AHEAD_BYTES + line))
                 read, keep, data = I32(0), I32(3), I32(1)
-                builder.call(instruction, [builder.inttoptr(there, I8.as_pointer()), read, keep, data])
+                pointer = builder.inttoptr(there, I8.as_pointer())
+                call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, read, keep, data)
         return context.get_dummy_value()
 
     return types.void(tile, types.intp, n_bytes), generate

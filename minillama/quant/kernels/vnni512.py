@@ -14,9 +14,8 @@ Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, 
 """
 
 from llvmlite import ir
-from numba.core import cgutils
 
-from minillama.quant.kernels.vectors import BYTES64, INTS16
+from minillama.quant.kernels.vectors import BYTES64, INTS16, call
 
 SIGNED_OFFSET_SHIFT = 4  # the record's offset is -8 * sum(x); shifted by 4 it is -128 * sum(x)
 
@@ -28,15 +27,18 @@ def partial_type():
 
 def dot(builder, sums, partial, codes, word):
     """sums + codes (unsigned) * word (4 signed activations, broadcast)."""
-    instruction = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(INTS16, [INTS16, BYTES64, BYTES64]), "llvm.x86.avx512.vpdpbusd.512"
-    )
-    return builder.call(instruction, [sums, codes, builder.bitcast(word, BYTES64)]), partial
+    words = builder.bitcast(word, BYTES64)
+    return call(builder, "llvm.x86.avx512.vpdpbusd.512", INTS16, sums, codes, words), partial
+
+
+def make_unsigned(builder, codes):
+    """Signed codes + 128."""
+    return builder.xor(codes, ir.Constant(BYTES64, [128] * 64))
 
 
 def dot_signed(builder, sums, partial, codes, word):
     """sums + (codes + 128) * word."""
-    return dot(builder, sums, partial, builder.xor(codes, ir.Constant(BYTES64, [128] * 64)), word)
+    return dot(builder, sums, partial, make_unsigned(builder, codes), word)
 
 
 def settle(builder, sums, partial):
