@@ -41,9 +41,9 @@ class RopeScaling:
                 f"RoPE scaling has low_freq_factor {self.low_freq_factor}, high_freq_factor {self.high_freq_factor}, "
                 "expected 0 < low < high"
             )
-        if self.kind == "llama3" and self.original_max_seq_len <= 0:
+        if self.kind == "llama3" and not 0 < self.original_max_seq_len <= MAX_SIZE:
             raise ConfigError(
-                f"RoPE scaling has original context {self.original_max_seq_len}, expected a positive number"
+                f"RoPE scaling has original context {self.original_max_seq_len}, expected 1 to {MAX_SIZE}"
             )
         if any(not 0 < divisor < float("inf") for divisor in self.divisors):
             raise ConfigError("RoPE divisors hold a value that is not a positive number")

@@ -56,6 +56,8 @@ def generate_ids(
     check_sampling(temperature, top_k, top_p, min_p, repetition_penalty)
     if max_new_tokens < 0:
         raise SamplingError(f"max_new_tokens is {max_new_tokens}, expected 0 or more")
+    if seed is not None and not (isinstance(seed, int) and -(2**63) <= seed < 2**63):
+        raise SamplingError(f"seed is {seed!r}, expected a whole number of at most 63 bits")
     rows, ends = [list(prompt) for prompt in prompts], frozenset(stop_ids)
     longest = _check_prompts(rows, model.config.max_seq_len)
     n_steps = min(max_new_tokens, model.config.max_seq_len - longest + 1)  # the last token needs no place of its own
@@ -159,8 +161,8 @@ def _ends(tokenizer: Tokenizer) -> set[int]:
 
 def _stop_strings(stop: str | Sequence[str]) -> tuple[str, ...]:
     strings = (stop,) if isinstance(stop, str) else tuple(stop)
-    if not all(strings):
-        raise SamplingError("a stop string is empty, expected at least one character")
+    if not all(isinstance(string, str) and string for string in strings):
+        raise SamplingError(f"stop is {stop!r}, expected strings of at least one character: empty ones end every text")
     return strings
 
 
@@ -233,6 +235,7 @@ def generate_batch(
     stop: str | Sequence[str] = (),
 ) -> list[str]:
     """The completions of several prompts of any lengths, computed together; arguments and errors as in `stream`."""
+    prompts = list(prompts)
     if not prompts:
         return []
     strings = _stop_strings(stop)

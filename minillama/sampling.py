@@ -24,8 +24,8 @@ def check_sampling(
     """Raise SamplingError for an option out of its range."""
     if not (isinstance(temperature, (int, float)) and 0 <= temperature < math.inf):
         raise SamplingError(f"temperature is {temperature}, expected 0 (greedy) or a positive number such as 0.8")
-    if top_k is not None and top_k < 1:
-        raise SamplingError(f"top_k is {top_k}, expected at least 1")
+    if top_k is not None and not (isinstance(top_k, int) and top_k >= 1):
+        raise SamplingError(f"top_k is {top_k}, expected a whole number from 1")
     if top_p is not None and not 0 < top_p <= 1:
         raise SamplingError(f"top_p is {top_p}, expected a share above 0 and up to 1")
     if min_p is not None and not 0 <= min_p <= 1:

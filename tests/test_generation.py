@@ -82,6 +82,7 @@ def test_a_batch_of_any_lengths_says_what_each_prompt_alone_does() -> None:
     alone = [generate(MODEL, LETTERS, prompt, max_new_tokens=25) for prompt in prompts]
     assert generate_batch(MODEL, LETTERS, prompts, max_new_tokens=25) == alone
     assert generate_batch(MODEL, LETTERS, []) == []
+    assert generate_batch(MODEL, LETTERS, (prompt for prompt in prompts), max_new_tokens=25) == alone
 
 
 def test_a_long_prompt_is_read_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +165,10 @@ def test_rows_end_one_by_one() -> None:
         {"min_p": -1},
         {"repetition_penalty": 0},
         {"max_new_tokens": -1},
+        {"top_k": 2.5},
+        {"seed": 2**64},
+        {"seed": "one"},
+        {"stop": [1]},
     ],
 )
 def test_options_out_of_range_are_refused(options: dict) -> None:

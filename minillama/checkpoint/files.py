@@ -14,6 +14,7 @@ import torch
 from minillama.errors import CheckpointError, ConfigError
 
 MAX_JSON_BYTES = 64 << 20  # the index of the largest published model has 1/100 of this
+LARGEST_NUMBER = 2.0**62  # nothing in a header is larger, and all below it fits whatever reads it
 MODEL_FILES = ("params.json", "config.json")  # one of them makes a folder a model
 
 
@@ -43,9 +44,14 @@ def number(raw: dict[str, Any], key: str, default: float | None = None) -> float
         ConfigError: something else than a finite number, or missing without a default.
     """
     value = default if raw.get(key) is None else raw[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
-        raise ConfigError(f"{key} is {value!r}, expected a number")
-    return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST_NUMBER:
+        raise ConfigError(f"{key} is {_short(value)}, expected a number")
+    return float(value)
+
+
+def _short(value: object) -> str:
+    text = repr(value) if not isinstance(value, int) or abs(value) < LARGEST_NUMBER else "a number of absurd size"
+    return text if len(text) <= 100 else text[:97] + "..."
 
 
 def whole_number(raw: dict[str, Any], key: str, default: int | None = None) -> int:
@@ -54,9 +60,9 @@ def whole_number(raw: dict[str, Any], key: str, default: int | None = None) -> i
     Raises:
         ConfigError: something else than a whole number, or missing without a default.
     """
-    value = number(raw, key, default)
-    if not isinstance(value, int):
-        raise ConfigError(f"{key} is {value!r}, expected a whole number")
+    value = default if raw.get(key) is None else raw[key]
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= LARGEST_NUMBER:
+        raise ConfigError(f"{key} is {_short(value)}, expected a whole number")
     return value
 
 

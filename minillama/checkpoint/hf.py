@@ -44,6 +44,7 @@ LAYER_NAMES = {
     "mlp.up_proj": "feed_forward.w3",
 }
 LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)\.(weight|bias)")
+IGNORED = "rotary_emb.inv_freq"  # a table that old files hold beside the weights
 MAX_SHARD_BYTES = 5 * 10**9
 KINDS: dict[str, tuple[str, Callable[[Path], dict[str, StoredTensor]]]] = {  # file -> shards without an index, reader
     "model.safetensors": (r"model-(\d{5})-of-(\d{5})\.safetensors", open_safetensors),
@@ -99,9 +100,9 @@ def open_hf(folder: Path, tokenizer: Path | None = None) -> Checkpoint:
     read_hf_config(folder)  # before any weight file is looked at
     found = _open_weights(folder)
     tensors = hf_names_to_meta(found)
-    for name in tensors:
-        if name.endswith(".bias"):
-            raise CheckpointError(f"{folder}: has a bias {name}, but a LLaMA's layers have none: another family")
+    for name in found:
+        if name.endswith(".bias") or not (hf_names_to_meta({name: None}) or name.endswith(IGNORED)):
+            raise CheckpointError(f"{folder}: has a tensor {name[:100]}, which no LLaMA has: another family of models")
     config = read_hf_config(folder, has_output="output.weight" in tensors)
     tensors = check_dtypes(folder, check_tensors(folder, config, tensors))
     return Checkpoint(

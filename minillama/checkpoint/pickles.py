@@ -11,6 +11,7 @@ import mmap
 import pickle
 import re
 import sys
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -48,7 +49,9 @@ def open_pickle(path: Path) -> dict[str, StoredTensor]:
     if zipped:
         _check_archive(path)
     try:
-        found = torch.load(path, map_location="meta" if zipped else "cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old pickle protocols and the like: it loads, or it is refused below
+            found = torch.load(path, map_location="meta" if zipped else "cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         asked = re.search(r"(?:GLOBAL|class|function) ([\w.]+)", str(error))
         wish = f"it asks for {asked[1]}" if asked else "it holds more than tensors"

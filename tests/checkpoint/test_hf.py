@@ -191,13 +191,40 @@ def test_configs_that_lie_or_belong_to_others(tmp_path, changes) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_bias_in_the_weights_is_refused(tmp_path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.layers.0.self_attn.q_proj.bias", "model.layers.0.self_attn.q_norm.weight", "lm_head.bias",
+        "model.layers.0.block_sparse_moe.gate.weight", "model.layers.0.self_attn.q_proj.lora_A.weight",
+    ],
+)  # fmt: skip
+def test_a_weight_that_no_llama_has_is_refused_instead_of_left_out(tmp_path, name) -> None:
     folder = hf_folder(tmp_path / "m")
     weights = load_file(folder / "model.safetensors")
-    weights["model.layers.0.self_attn.q_proj.bias"] = torch.zeros(64)
-    save_file(weights, folder / "model.safetensors")
-    with pytest.raises(CheckpointError, match=r"bias layers\.0\.attention\.wq\.bias"):
+    save_file(weights | {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.zeros(4)}, folder / "model.safetensors")
+    open_hf(folder)
+    save_file(weights | {name: torch.zeros(64)}, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match=f"has a tensor {name}, which no LLaMA has"):
         open_hf(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rope_theta": 10**400}, {"rope_theta": 10**30}, {"hidden_size": 10**400}, {"rms_norm_eps": 10**400},
+        {"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                          "original_max_position_embeddings": 10**30}},
+        {"rope_scaling": {"rope_type": "linear", "factor": 10**400}},
+    ],
+)  # fmt: skip
+def test_numbers_of_absurd_size_are_refused(tmp_path, change) -> None:
+    folder = hf_folder(tmp_path / "m")
+    raw = json.loads((folder / "config.json").read_text())
+    raw.pop("rope_parameters")
+    (folder / "config.json").write_text(json.dumps(raw | change))
+    with pytest.raises(CheckpointError) as caught:
+        open_hf(folder)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("name", ["model.norm.weight", "model.layers.1.mlp.up_proj.weight"])

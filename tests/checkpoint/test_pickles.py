@@ -1,6 +1,7 @@
 import contextlib
 import os
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -127,3 +128,15 @@ def test_a_damaged_byte_is_read_or_named_but_never_crashes(tmp_path_factory: pyt
     with contextlib.suppress(CheckpointError):
         for tensor in open_pickle(path).values():
             tensor.read()
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_what_is_no_model_says_one_line_whatever_the_protocol(tmp_path: Path, protocol: int) -> None:
+    path = tmp_path / "m.bin"
+    path.write_bytes(pickle.dumps({"model": [1, 2, 3]}, protocol=protocol))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(CheckpointError) as caught:
+            open_pickle(path)
+    assert "\n" not in str(caught.value)
+    assert warned == []
