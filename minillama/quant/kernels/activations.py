@@ -8,15 +8,20 @@ The tokens of a tile lie side by side, block by block. With tiles of 4 tokens an
 Source: Dettmers et al. 2022, "LLM.int8()", section 2, with a scale for each block instead of each row.
 """
 
-import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 from minillama.quant.kernels.path import tokens_of, wide
+from minillama.quant.kernels.records import OFFSETS_AT, RECORD_BYTES, SCALE_AT, SCALED_SUM_AT
+from minillama.quant.kernels.vectors import F32, I8, I32, call, load, save, splat, split
 
 BLOCK = 32
-SMALLEST = np.float32(2.0**-100)  # a block below it counts as zero: 127 / SMALLEST is still finite
+FLOATS32, INTS32 = ir.VectorType(F32, BLOCK), ir.VectorType(I32, BLOCK)
+BYTES32, INTS16 = ir.VectorType(I8, BLOCK), ir.VectorType(I32, BLOCK // 2)
+SMALLEST = 2.0**-100  # a block below it counts as zero: 127 / SMALLEST is still finite
 # Adding it to a float32 of size below 2**22 leaves the nearest whole number in the low bits of the sum.
-ROUNDER = np.float32(1.5 * 2**23)
+ROUNDER = 1.5 * 2**23
 
 
 @njit(nogil=True)
@@ -26,36 +31,43 @@ def tile_start(token, n_tokens, width):
     return (first, width) if first + width <= n_tokens else (token, 1)
 
 
-@njit(nogil=True)
-def quantize_block(x, rounded, record):
-    """Fills one record.
+def _scales(builder, x):
+    """largest |x| / 127 and its inverse, or 0 and 0 where x is too small."""
+    sizes = builder.and_(builder.bitcast(x, INTS32), ir.Constant(INTS32, [0x7FFFFFFF] * BLOCK))
+    # Without the sign, larger floats have larger bits, infinity larger ones still, and NaN the largest of all.
+    largest = builder.bitcast(call(builder, "llvm.vector.reduce.umax.v32i32", I32, sizes), F32)
+    small = builder.fcmp_ordered("<", largest, F32(SMALLEST))
+    scale, inverse = builder.fdiv(largest, F32(127)), builder.fdiv(F32(127), largest)
+    return builder.select(small, F32(0), scale), builder.select(small, F32(0), inverse)
 
-    Args:
-        x: float32 (32,).
-        rounded: float32 (32,), scratch.
-        record: the RECORD to fill.
+
+@intrinsic
+def quantize_block(typing, x, record):
+    """Fills the record at an address (records.py) with the 32 float32 at another; a block with NaN or infinity has such
+    a scale, so that every product with it is NaN.
     """
-    bits = x.view(np.uint32)
-    largest_bits = np.uint32(0)
-    for i in range(BLOCK):  # without the sign, larger floats have larger bits, and NaN the largest of all
-        largest_bits = np.uint32(max(largest_bits, np.uint32(bits[i] & np.uint32(0x7FFFFFFF))))
-    largest = np.uint32(largest_bits).view(np.float32)
-    inverse = np.float32(0) if largest < SMALLEST else np.float32(127) / largest
-    for i in range(BLOCK):
-        rounded[i] = x[i] * inverse + ROUNDER
-    low_bytes = rounded.view(np.int8)
-    first, last = np.int32(0), np.int32(0)
-    for i in range(16):
-        record.codes[i] = low_bytes[4 * i]
-        record.codes[16 + i] = low_bytes[64 + 4 * i]
-        first += np.int32(low_bytes[4 * i])
-        last += np.int32(low_bytes[64 + 4 * i])
-    scale = np.float32(0) if largest < SMALLEST else largest / np.float32(127)
-    record.scale = scale
-    record.scaled_sum = scale * np.float32(first + last)
-    record.offset = -8 * (first + last)
-    record.half_offsets[0] = -8 * first
-    record.half_offsets[1] = -8 * last
+
+    def generate(context, builder, signature, args):
+        address, record = args
+        x = load(builder, address, 0, FLOATS32, 4)
+        scale, inverse = _scales(builder, x)
+        rounded = builder.fadd(
+            builder.fmul(x, splat(builder, inverse, FLOATS32)), splat(builder, F32(ROUNDER), FLOATS32)
+        )
+        codes = builder.trunc(builder.bitcast(rounded, INTS32), BYTES32)
+        save(builder, codes, record, 0)
+        sums = [
+            call(builder, "llvm.vector.reduce.add.v16i32", I32, builder.sext(half, INTS16))
+            for half in split(builder, codes, 2)
+        ]
+        total = builder.add(*sums)
+        save(builder, scale, record, SCALE_AT)
+        save(builder, builder.fmul(scale, builder.sitofp(total, F32)), record, SCALED_SUM_AT)
+        for i, value in enumerate((total, *sums)):
+            save(builder, builder.mul(value, I32(-8)), record, OFFSETS_AT + 4 * i)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), generate
 
 
 @njit(nogil=True, cache=True)
@@ -64,15 +76,15 @@ def quantize_tokens(path, x, first, last, records):
 
     Args:
         path: the instruction path whose tiles will read them.
-        x: float32 (T, K), K a multiple of 32.
+        x: float32 (T, K), K a multiple of 32, the values of a token side by side.
         first: the first token.
         last: one past the last.
         records: RECORD (T * K / 32,), filled where these tokens lie.
     """
     n_tokens, n_blocks = x.shape[0], x.shape[1] // BLOCK
-    rounded = np.empty(BLOCK, np.float32)
     for token in range(first, last):
         start, width = tile_start(token, n_tokens, tokens_of(wide(path)))
+        row = x.ctypes.data + token * x.strides[0]
         for block in range(n_blocks):
             place = start * n_blocks + block * width + token - start
-            quantize_block(x[token, BLOCK * block : BLOCK * (block + 1)], rounded, records[place])
+            quantize_block(row + 4 * BLOCK * block, records.ctypes.data + RECORD_BYTES * place)

@@ -73,6 +73,12 @@ def load(builder, address, offset, value_type, align):
     return value
 
 
+def save(builder, value, address, offset):
+    """Writes a value at address + offset (bytes), a multiple of 4."""
+    pointer = builder.inttoptr(builder.add(address, I64(offset)), value.type.as_pointer())
+    builder.store(value, pointer).align = 4
+
+
 def broadcast(builder, address, offset, scalar_type):
     """The 4-byte scalar at address + offset (bytes), sixteen times."""
     return splat(builder, load(builder, address, offset, scalar_type, 4), ir.VectorType(scalar_type, ROWS))
@@ -291,9 +297,7 @@ def store(typing, totals, out, stride):
     def generate(context, builder, signature, args):
         values, out, stride = args
         for token in range(totals.tokens):
-            address = builder.add(out, builder.mul(stride, I64(token)))
-            pointer = builder.inttoptr(address, FLOATS16.as_pointer())
-            builder.store(builder.extract_value(values, token), pointer).align = 4
+            save(builder, builder.extract_value(values, token), builder.add(out, builder.mul(stride, I64(token))), 0)
         return context.get_dummy_value()
 
     return types.void(totals, types.intp, types.intp), generate
