@@ -57,6 +57,16 @@ def test_the_fastest_path_is_chosen(monkeypatch: pytest.MonkeyPatch, features: t
     assert available[-1] == "portable"
 
 
+@pytest.mark.parametrize(("system", "best"), [("Darwin", "arm"), ("Linux", "portable")])
+def test_a_mac_that_lists_no_features_has_the_dot_product(
+    monkeypatch: pytest.MonkeyPatch, system: str, best: str
+) -> None:
+    monkeypatch.setattr(choose.binding, "get_host_cpu_features", dict)
+    monkeypatch.setattr(choose.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(choose.platform, "system", lambda: system)
+    assert available_paths.__wrapped__()[0] == best
+
+
 def test_a_path_can_be_named() -> None:
     assert choose_path().name == available_paths()[0]
     assert choose_path("portable").name == "portable"

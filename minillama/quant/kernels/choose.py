@@ -18,13 +18,21 @@ NEEDS = {
 }
 
 
+def _features() -> set[str]:
+    """What LLVM says of this processor, and what goes without saying: not every system lists an Arm's features."""
+    features = {name for name, present in binding.get_host_cpu_features().items() if present}
+    if platform.machine() in ("arm64", "aarch64"):
+        features.add("neon")
+        if platform.system() == "Darwin":  # every Mac with an Arm has the dot product
+            features.add("dotprod")
+    return features
+
+
 @functools.cache
 def available_paths() -> tuple[str, ...]:
     """The paths that this machine's instructions allow, the fastest first; "portable" is always the last."""
-    features = dict(binding.get_host_cpu_features())
-    if platform.machine() in ("arm64", "aarch64"):
-        features.setdefault("neon", True)  # every 64-bit Arm has it, and not every system lists it
-    return tuple(name for name, needs in NEEDS.items() if all(features.get(need) for need in needs))
+    features = _features()
+    return tuple(name for name, needs in NEEDS.items() if features.issuperset(needs))
 
 
 def choose_path(name: str | None = None) -> Path:
