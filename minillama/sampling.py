@@ -104,9 +104,8 @@ def sample(
     logits = logits.float()
     if temperature == 0:
         return logits.argmax(-1)
-    logits = (
-        logits - logits.amax(-1, keepdim=True)
-    ) / temperature  # the largest is 0: no overflow at tiny temperatures
+    # The largest is 0, and no divisor rounds to 0: the smaller the temperature, the closer to greedy, and never 0 / 0.
+    logits = (logits - logits.amax(-1, keepdim=True)) / max(temperature, torch.finfo(logits.dtype).tiny)
     if top_k is not None:
         logits = keep_top_k(logits, top_k)
     if top_p is not None:

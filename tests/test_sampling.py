@@ -83,3 +83,10 @@ def test_a_seed_repeats_the_draw_and_goes_on() -> None:
 def test_options_out_of_range_are_refused(options: dict, word: str) -> None:
     with pytest.raises(SamplingError, match=word):
         sample(LOGITS, **options)
+
+
+@pytest.mark.parametrize("temperature", [1e-30, 1e-38, 1e-45, 1e-320, 5e-324])
+@pytest.mark.parametrize("limits", [{}, {"top_k": 3}, {"top_p": 0.9}, {"min_p": 0.1}])
+def test_tiny_temperatures_are_greedy(temperature: float, limits: dict[str, float]) -> None:
+    logits = torch.randn(8, 50, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(sample(logits, temperature, **limits), logits.argmax(-1))
