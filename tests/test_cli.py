@@ -171,7 +171,10 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_no_command_shows_the_help() -> None:
-    assert "generate" in run().output
+    done = run()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == run("--help").stdout
+    assert "generate" in done.stdout
     assert run("--version").stdout.strip() == __import__("minillama").__version__
 
 
@@ -358,3 +361,51 @@ def test_stopwatch_tells_the_prompt_from_the_text() -> None:
     watch = Stopwatch(None, [(512, 1.0), (1, 1.0), (1, 0.5), (1, 0.5)])
     assert watch.summary(513) == "prompt: 513 tokens in 2.00 s; text: 2 tokens at 2.0 tokens/s"
     assert watch.summary(600) == "prompt: 515 tokens in 3.00 s"
+
+
+def bash(command: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of bash in which "$@" is this program with some arguments."""
+    words = [sys.executable, "-m", "minillama", *map(str, arguments)]
+    return subprocess.run(["bash", "-c", command, "bash", *words], capture_output=True, cwd=ROOT, timeout=60)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_closed_standard_streams_are_one_line(stories: list[object], tmp_path: Path) -> None:
+    closed = bash('"$@" >&-', "generate", *stories)
+    assert (closed.returncode, closed.stderr.count(b"\n")) == (1, 1)
+    assert closed.stderr.startswith(b"error: standard output is closed")
+    closed = bash('"$@" <&-', "generate", *stories, "--prompt", "-")
+    assert (closed.returncode, closed.stderr.count(b"\n")) == (2, 1)
+    assert closed.stderr.startswith(b"error: standard input is closed")
+    silent = bash('"$@" 2>&-', "generate", *stories, "--prompt", "Tom", "--max-new-tokens", 0)
+    assert (silent.returncode, silent.stdout) == (0, b"Tom\n")
+    silent = bash('"$@" 2>&-', "generate", tmp_path / "none")
+    assert (silent.returncode, silent.stdout) == (2, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_text_without_an_end_is_refused(stories: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    from minillama.cli import arguments
+
+    monkeypatch.setattr(arguments, "MAX_TEXT_BYTES", 1 << 20)
+    check_error(run("generate", *stories, "--prompt-file", "/dev/zero"), "/dev/zero holds more than 1 MiB of text")
+    check_error(run("perplexity", *stories[:1], "/dev/zero"), "/dev/zero holds more than 1 MiB")
+    check_error(run("tokenize", stories[2], "-", stdin=b"a" * (1 << 20) + b"b"), "standard input holds more than 1 MiB")
+    assert run("tokenize", stories[2], "-", "--json", stdin=b"a" * 1000).exit_code == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_prompt_from_a_named_pipe(stories: list[object], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    base = ("generate", *stories, "--max-new-tokens", 0, "--prompt-file", pipe)
+    assert bash(f'printf Tom >"{pipe}" & "$@"', *base).stdout == b"Tom\n"
+
+
+def test_tokenize_is_quick_on_long_texts(shared_data: Path) -> None:
+    text = b"Hello[/x] " * 40_000
+    done = run("tokenize", shared_data / "llama_tokenizer.model", "-", stdin=text)
+    lines = done.stdout.splitlines()
+    assert lines[:4] == ["position id piece", "0 1 <s>", "1 15043 ▁Hello", "2 29961 ["]
+    assert len(lines) > 100_000
+    assert lines[-1].split()[:1] == [str(len(lines) - 2)]

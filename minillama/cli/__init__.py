@@ -15,7 +15,6 @@ from minillama.cli.weights import convert, download, quantize
 app = typer.Typer(
     cls=Application,
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -71,9 +71,14 @@ def shared_options(function: Callable[..., None]) -> Callable[..., None]:
 class Application(TyperGroup):
     """The whole program: runs a command and ends with its exit code."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; without any word, it asks for the help."""
+        return super().parse_args(ctx, args or ["--help"])
+
     def main(self, *args: Any, **kwargs: Any) -> None:
         """Run; never returns."""
         vars(settings).update(vars(Settings()))
+        mend_streams()
         with contextlib.suppress(AttributeError, ValueError):
             sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
         start_logging()
@@ -82,6 +87,23 @@ class Application(TyperGroup):
             code = super().main(*args, **kwargs)
             sys.stdout.flush()
             sys.exit(code if isinstance(code, int) else 0)
+
+
+def mend_streams() -> None:
+    """Put the null device where a standard stream is closed, so that no file takes its number and no note strays.
+
+    Standard input stays None, and a closed standard output ends the program: the results have nowhere to go.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    if sys.stdout is None:
+        print("error: standard output is closed: open it, or send it to a file", file=sys.stderr, flush=True)
+        sys.exit(1)
 
 
 def start_logging() -> None:

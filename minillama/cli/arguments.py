@@ -4,7 +4,7 @@ import codecs
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -20,6 +20,7 @@ QuantOption = Annotated[str | None, typer.Option(help="q8_0 or q4_0 quantize whi
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 DtypeOption = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16; left out, what fits.")]
 RevisionOption = Annotated[str | None, typer.Option(help="Branch, tag or commit of the repository.")]
+MAX_TEXT_BYTES = 64 << 20  # far more than any context holds
 
 
 def use_threads(count: int | None) -> None:
@@ -71,16 +72,31 @@ def read_text(text: str | None, file: Path | None, option: str) -> str:
     """Text of the command line, of a file, or of standard input for "-"; the last two lose one final newline.
 
     Raises:
-        typer.BadParameter: both or bytes that are not UTF-8.
+        typer.BadParameter: both, a closed standard input, more than MAX_TEXT_BYTES, or bytes that are not UTF-8.
     """
     if text is not None and file is not None:
         raise typer.BadParameter(f"got {option} and {option}-file, expected one of them")
     if file is not None and str(file) != "-":
-        return decode(file.read_bytes(), str(file))
+        return read_text_file(file)
     if file is not None or text == "-":
-        return decode(sys.stdin.buffer.read(), "standard input")
+        if sys.stdin is None:
+            raise typer.BadParameter("standard input is closed: send the text to it, or name a file")
+        return decode(_read_all(sys.stdin.buffer, "standard input"), "standard input")
     # The shell's bytes come as surrogates where they are no UTF-8.
     return decode(os.fsencode(text), option, drop_newline=False) if text else ""
+
+
+def read_text_file(file: Path, drop_newline: bool = True) -> str:
+    """The text of a file or pipe; see `read_text`."""
+    with file.open("rb") as stream:
+        return decode(_read_all(stream, str(file)), str(file), drop_newline)
+
+
+def _read_all(stream: BinaryIO, source: str) -> bytes:
+    content = stream.read(MAX_TEXT_BYTES + 1)  # a device may have no end
+    if len(content) > MAX_TEXT_BYTES:
+        raise typer.BadParameter(f"{source} holds more than {MAX_TEXT_BYTES >> 20} MiB of text: take less of it")
+    return content
 
 
 def decode(content: bytes, source: str, drop_newline: bool = True) -> str:

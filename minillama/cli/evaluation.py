@@ -10,9 +10,9 @@ from minillama.cli.arguments import (
     QuantOption,
     ThreadsOption,
     TokenizerOption,
-    decode,
     find_model,
     optional_model,
+    read_text_file,
     use_threads,
 )
 from minillama.cli.progress import progress
@@ -28,7 +28,7 @@ def perplexity(
 ) -> None:
     """Measure the perplexity of a text by llama.cpp's method."""
     name, file = optional_model(paths, "FILE")
-    text = decode(Path(file).read_bytes(), file, drop_newline=False)
+    text = read_text_file(Path(file), drop_newline=False)
     path = find_model(name)
     use_threads(threads)
     import minillama

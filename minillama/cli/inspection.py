@@ -25,6 +25,7 @@ KINDS = {
     "llama2c": "llama2.c file",
     "preset": "published shape, no weights",
 }
+MAX_TABLE_ROWS = 10_000  # columns that line up cost much time; longer lists come as plain lines
 CONTEXTS = (512, 2048)
 FORMATS_TO_COMPARE = ("f32", "bf16", "q8_0", "q4_0")
 
@@ -217,6 +218,16 @@ def tokenize(
     if as_json:
         print(json.dumps({"ids": ids, "pieces": pieces}, ensure_ascii=False))
         return
+    _print_pieces(ids, pieces)
+    note(f"{len(ids)} tokens for {len(text.encode())} bytes")
+
+
+def _print_pieces(ids: list[int], pieces: list[str]) -> None:
+    if len(ids) > MAX_TABLE_ROWS:
+        print("position id piece")
+        for position, (token, piece) in enumerate(zip(ids, pieces, strict=True)):
+            print(position, token, piece)
+        return
     from rich.table import Table
     from rich.text import Text
 
@@ -224,4 +235,3 @@ def tokenize(
     for position, (token, piece) in enumerate(zip(ids, pieces, strict=True)):
         table.add_row(str(position), str(token), Text(piece))
     console().print(table)
-    note(f"{len(ids)} tokens for {len(text.encode())} bytes")
