@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from minillama.cli import app
 from minillama.cli.app import one_line
 from minillama.cli.arguments import decode, optional_model
 from minillama.cli.speed import Stopwatch
+from minillama.cli.wording import in_options
 from minillama.config import PRESETS
 
 ROOT = Path(__file__).parents[1]
@@ -86,18 +88,18 @@ def test_zero_tokens_print_the_prompt(stories: list[object]) -> None:
 
 
 BAD_OPTIONS = {
-    ("--temperature", "-1"): "temperature is -1.0, expected",
-    ("--temperature", "nan"): "temperature is nan",
+    ("--temperature", "-1"): "--temperature is -1.0, expected",
+    ("--temperature", "nan"): "--temperature is nan",
     ("--temperature", "warm"): "--temperature",
-    ("--top-k", "0"): "top_k is 0",
-    ("--top-p", "1.5"): "top_p is 1.5",
-    ("--min-p", "2"): "min_p is 2",
-    ("--repetition-penalty", "0"): "repetition_penalty is 0",
+    ("--top-k", "0"): "--top-k is 0",
+    ("--top-p", "1.5"): "--top-p is 1.5",
+    ("--min-p", "2"): "--min-p is 2",
+    ("--repetition-penalty", "0"): "--repetition-penalty is 0",
     ("--max-new-tokens", "-3"): "--max-new-tokens",
     ("--threads", "0"): "--threads",
-    ("--quant", "q9_9"): "q9_9",
-    ("--dtype", "float8"): "float8",
-    ("--device", "tpu"): "tpu",
+    ("--quant", "q9_9"): "--quant is q9_9, expected none, q8_0 or q4_0",
+    ("--dtype", "float8"): "--dtype is float8, expected float32, bfloat16 or float16",
+    ("--device", "tpu"): "--device is tpu, expected cpu, cuda or mps",
     ("--stop", ""): "stop string is empty",
     ("--nonsense", "1"): "--nonsense",
     ("--prompt", "word " * 600): "512",
@@ -273,7 +275,7 @@ def test_convert_and_quantize_give_models_that_generate(stories: list[object], t
     done = run("quantize", stories[0], small, "--type", "q4_k_m", "--overwrite", *stories[1:])
     assert done.exit_code == 0, done.output
     check_error(run("quantize", stories[0], small, "--type", "q2_k"), "expected one of q4_0, q4_k, q4_k_m")
-    check_error(run("convert", stories[0], tmp_path / "x", "--to", "onnx", *stories[1:]), "onnx")
+    check_error(run("convert", stories[0], tmp_path / "x", "--to", "onnx", *stories[1:]), "--to is onnx")
 
 
 def test_bench_prints_the_keys(stories: list[object]) -> None:
@@ -409,3 +411,35 @@ def test_tokenize_is_quick_on_long_texts(shared_data: Path) -> None:
     assert lines[:4] == ["position id piece", "0 1 <s>", "1 15043 ▁Hello", "2 29961 ["]
     assert len(lines) > 100_000
     assert lines[-1].split()[:1] == [str(len(lines) - 2)]
+
+
+def test_errors_speak_of_options(stories: list[object], tmp_path: Path) -> None:
+    base = ("convert", *stories, tmp_path / "out")
+    check_error(run("generate", stories[0]), "tokenizer.model with --tokenizer$")
+    check_error(run(*base, "--to", "hf", "--type", "q9"), "--type is q9, expected f32, f16, bf16")
+    check_error(run(*base, "--to", "gguf", "--type", "q9"), "--type is q9")
+    check_error(run(*base, "--to", "hf", "--shards", 2), "use --to meta$")
+    if not torch.cuda.is_available():
+        check_error(run("generate", *stories, "--device", "cuda"), "--device is cuda, but .* use --device cpu$")
+    assert in_options("/data/device=x/quant='y': broken") == "/data/device=x/quant='y': broken"
+    assert in_options('load it with quant="q4_0", which') == "load it with --quant q4_0, which"
+
+
+def test_an_empty_model_is_refused(shared_data: Path, tmp_path: Path) -> None:
+    for command in (["generate"], ["info"], ["bench"], ["tokenize", "x"], ["quantize", tmp_path / "out.gguf"]):
+        check_error(run(command[0], "", *command[1:]), "MODEL is empty")
+
+
+def test_a_forgotten_out_is_named(stories: list[object]) -> None:
+    before = Path(str(stories[0])).stat()
+    check_error(run("quantize", stories[0]), "OUT.gguf is missing: got .*stories260K.bin alone")
+    check_error(run("quantize", stories[0], "--overwrite"), "OUT.gguf is missing")
+    check_error(run("convert", stories[0], "--to", "hf"), "OUT is missing")
+    check_error(run("quantize", ""), "OUT.gguf is missing: got an empty name alone")
+    assert Path(str(stories[0])).stat() == before
+
+
+def test_presets_in_any_case() -> None:
+    assert run("info", "Llama2-7B").stdout == run("info", "llama2-7b").stdout
+    check_error(run("info", "llama-6b"), "llama-6b: no such file .* nor one of .*llama-7b.*mistral-7b")
+    assert "llama-13b" not in run("generate", "llama-6b").stderr

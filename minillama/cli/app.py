@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from minillama.cli.wording import in_options
 from minillama.errors import MinillamaError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def mend_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
     if sys.stdout is None:
         print("error: standard output is closed: open it, or send it to a file", file=sys.stderr, flush=True)
         sys.exit(1)
@@ -162,7 +163,7 @@ def one_line(error: Exception) -> str | None:
     if isinstance(error, ClickError):
         text = error.format_message().removeprefix("Invalid value: ")
     elif isinstance(error, MinillamaError):
-        text = str(error)
+        text = in_options(str(error))
     elif isinstance(error, MemoryError):
         text = str(error) or "out of memory: take a smaller model, or --quant q4_0"
     elif isinstance(error, UnicodeError):

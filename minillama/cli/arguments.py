@@ -3,6 +3,7 @@
 import codecs
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -31,8 +32,12 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def find_model(name: str | None) -> Path:
+def find_model(name: str | None, others: Iterable[str] = ()) -> Path:
     """The path of a MODEL argument: one that exists, or where a downloaded name lies; the bundled model without one.
+
+    Args:
+        name: the argument.
+        others: names that the command takes besides, for the error.
 
     Raises:
         typer.BadParameter: neither.
@@ -41,6 +46,8 @@ def find_model(name: str | None) -> Path:
         from minillama.checkpoint.loading import bundled_model
 
         return bundled_model()
+    if not name:
+        raise typer.BadParameter("MODEL is empty, perhaps an unset variable: name it, or leave it out altogether")
     path = Path(name)
     if path.exists():
         return path
@@ -49,7 +56,10 @@ def find_model(name: str | None) -> Path:
 
     weights = CATALOGUE.get(name.lower())
     if weights is None:
-        raise typer.BadParameter(f"{name}: no such file or folder, and no name that `minillama download` lists")
+        besides = f", nor one of {', '.join(others)}" if others else ""
+        raise typer.BadParameter(
+            f"{name}: no such file or folder, and no name that `minillama download` lists{besides}"
+        )
     folder = models_folder() / weights.repository.replace("/", "--")
     found = folder / weights.files[0] if weights.files else folder
     if not found.exists():

@@ -60,9 +60,10 @@ def info(model: ModelArgument = None, tokenizer: TokenizerOption = None) -> None
 
 
 def _describe(model: str | None, tokenizer: Path | None) -> Description:
-    if model in PRESETS and not Path(model).exists():
-        return Description(name=model, kind="preset", config=PRESETS[model], tensors={})
-    path = find_model(model)
+    preset = (model or "").lower()
+    if preset in PRESETS and not Path(str(model)).exists():
+        return Description(name=preset, kind="preset", config=PRESETS[preset], tensors={})
+    path = find_model(model, others=PRESETS)
     without_weights = _configuration_alone(path) if path.is_dir() else None
     if without_weights is not None:
         return without_weights

@@ -27,6 +27,7 @@ def pretrain(
     threads: ThreadsOption = None,
 ) -> None:
     """Train a model on generated stories; what is left out is the recipe of the bundled model."""
+    preset = preset.lower()
     if preset not in PRESETS:
         raise typer.BadParameter(f"--preset is {preset}, expected one of {', '.join(PRESETS)}")
     if lr is not None and not 0 < lr < 1:

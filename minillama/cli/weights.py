@@ -27,7 +27,7 @@ def convert(
     tokenizer: TokenizerOption = None,
 ) -> None:
     """Write a model in another format."""
-    _convert(optional_model(paths, "OUT"), to, type, shards, overwrite, tokenizer)
+    _convert(paths, "OUT", to, type, shards, overwrite, tokenizer)
 
 
 def quantize(
@@ -41,13 +41,18 @@ def quantize(
 
     if type not in QUANTIZED_TYPES:
         raise typer.BadParameter(f"--type is {type}, expected one of {', '.join(QUANTIZED_TYPES)}")
-    _convert(optional_model(paths, "OUT.gguf"), "gguf", type, 1, overwrite, tokenizer)
+    _convert(paths, "OUT.gguf", "gguf", type, 1, overwrite, tokenizer)
 
 
 def _convert(
-    paths: tuple[str | None, str], to: str, type: str | None, shards: int, overwrite: bool, tokenizer: Path | None
+    paths: list[str], rest: str, to: str, type: str | None, shards: int, overwrite: bool, tokenizer: Path | None
 ) -> None:
-    model, out = find_model(paths[0]), paths[1]
+    name, out = optional_model(paths, rest)
+    if name is None and (not out or Path(out).exists()):
+        raise typer.BadParameter(
+            f"{rest} is missing: got {out or 'an empty name'} alone; name the weights and where to write"
+        )
+    model = find_model(name)
     from minillama import checkpoint
 
     with progress() as report:
