@@ -23,6 +23,7 @@ import torch
 
 from minillama.checkpoint.files import tensor_bytes
 from minillama.checkpoint.mapped import map_file, mapped_tensor
+from minillama.checkpoint.pickle_checks import check_archive, check_legacy, refusal
 from minillama.checkpoint.source import FLOAT_DTYPES, StoredTensor
 from minillama.errors import CheckpointError
 
@@ -33,7 +34,6 @@ STORAGE_OF = {
     torch.bfloat16: torch.BFloat16Storage,
 }
 ALIGNMENT = 64  # of every record in the file, so that a mapped tensor is aligned in memory
-MAX_PROGRAM_BYTES = 64 << 20  # of data.pkl; that of a 65B model has 0.1 MB
 
 
 def open_pickle(path: Path) -> dict[str, StoredTensor]:
@@ -46,8 +46,11 @@ def open_pickle(path: Path) -> dict[str, StoredTensor]:
             tensors and so could run code.
     """
     zipped = _is_zip(path)
+    records: dict[int, tuple[str, int]] = {}
     if zipped:
-        _check_archive(path)
+        records = check_archive(path)
+    else:
+        check_legacy(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old pickle protocols and the like: it loads, or it is refused below
@@ -55,17 +58,14 @@ def open_pickle(path: Path) -> dict[str, StoredTensor]:
     except pickle.UnpicklingError as error:
         asked = re.search(r"(?:GLOBAL|class|function) ([\w.]+)", str(error))
         wish = f"it asks for {asked[1]}" if asked else "it holds more than tensors"
-        raise CheckpointError(
-            f"{path}: refused, because this pickle could run code on your machine ({wish}): "
-            "expected plain tensors; get the weights as safetensors, from a source that you trust"
-        ) from error
+        raise refusal(path, wish) from error
     except Exception as error:  # a damaged file makes the reader fail in any way
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(f"{path}: cannot be read ({reason[0][:200]}): damaged or cut off") from error
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise CheckpointError(f"{path}: holds a {type(found).__name__}, expected tensors by name")
     file = map_file(path) if zipped else None
-    return {name: _stored(path, name, tensor, file) for name, tensor in found.items()}
+    return {name: _stored(path, name, tensor, file, records) for name, tensor in found.items()}
 
 
 def _is_zip(path: Path) -> bool:
@@ -76,32 +76,22 @@ def _is_zip(path: Path) -> bool:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _check_archive(path: Path) -> None:
-    """Refuse an archive that is cut off or that would unpack into more than it is."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise CheckpointError(f"{path}: cut off or damaged ({error}): download it again") from error
-    program = max((entry.file_size for entry in entries if entry.filename.endswith("data.pkl")), default=0)
-    total = sum(entry.file_size for entry in entries)
-    if any(entry.compress_type for entry in entries) or total > path.stat().st_size or program > MAX_PROGRAM_BYTES:
-        raise CheckpointError(f"{path}: its parts claim {total} bytes, the file has {path.stat().st_size}: damaged")
-
-
-def _stored(path: Path, name: str, tensor: object, file: mmap.mmap | None) -> StoredTensor:
-    """A tensor of the program, whose bytes are in `file`, or in itself where that is None."""
+def _stored(
+    path: Path, name: str, tensor: object, file: mmap.mmap | None, records: dict[int, tuple[str, int]]
+) -> StoredTensor:
+    """A tensor of the program, whose bytes are in one of the `records` of `file`, or in itself where that is None."""
     if not isinstance(tensor, torch.Tensor):
         raise CheckpointError(f"{path}: {name} is a {type(tensor).__name__}, expected a tensor")
     size, format = path.stat().st_size, FORMAT_OF.get(tensor.dtype, f"? {tensor.dtype}")
     device = "cpu" if file is None else "meta"
-    plain = tensor.layout == torch.strided and tensor.device.type == device and not tensor.is_quantized
-    if not plain or tensor.numel() * tensor.element_size() > size:
+    if tensor.layout != torch.strided or tensor.device.type != device:
+        raise CheckpointError(f"{path}: {name} is a tensor without plain weights (sparse, or saved from 'meta')")
+    if tensor.numel() * tensor.element_size() > size:
         raise CheckpointError(f"{path}: {name} is {tuple(tensor.shape)} in a file of {size} bytes: damaged")
     if file is None:
         return StoredTensor(shape=tuple(tensor.shape), format=format, read=tensor.detach, mapped=False)
     storage = tensor.untyped_storage()
-    start, length = getattr(storage, "_checkpoint_offset", -1), storage.nbytes() // tensor.element_size()
+    start, length = _place(path, name, storage, records), storage.nbytes() // tensor.element_size()
     first, strides = tensor.storage_offset(), tensor.stride()
 
     def read() -> torch.Tensor:
@@ -112,6 +102,25 @@ def _stored(path: Path, name: str, tensor: object, file: mmap.mmap | None) -> St
             raise CheckpointError(f"{path}: tensor {name} cannot be read ({error}): damaged or cut off") from error
 
     return StoredTensor(shape=tuple(tensor.shape), format=format, read=read)
+
+
+def _place(path: Path, name: str, storage: torch.UntypedStorage, records: dict[int, tuple[str, int]]) -> int:
+    """Where the bytes of a storage begin in the file.
+
+    Raises:
+        CheckpointError: nowhere, or the record there is too short.
+    """
+    if storage.nbytes() == 0:
+        return 0
+    start = getattr(storage, "_checkpoint_offset", None)
+    if start not in records:
+        raise CheckpointError(f"{path}: the weights of {name} are not in the file: damaged, or saved without them")
+    record, size = records[start]
+    if size < storage.nbytes():
+        raise CheckpointError(
+            f"{path}: record {record.partition('/')[2]} has {size} bytes, expected {storage.nbytes()}: damaged"
+        )
+    return start
 
 
 class _Storage:

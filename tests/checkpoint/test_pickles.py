@@ -1,8 +1,12 @@
 import contextlib
 import os
 import pickle
+import re
+import subprocess
+import sys
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -140,3 +144,119 @@ def test_what_is_no_model_says_one_line_whatever_the_protocol(tmp_path: Path, pr
             open_pickle(path)
     assert "\n" not in str(caught.value)
     assert warned == []
+
+
+def rewrite(path: Path, change: Callable[[str, bytes], bytes]) -> None:
+    """Write an archive again with other contents of its records."""
+    with zipfile.ZipFile(path) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in records.items():
+            archive.writestr(name, change(name, content))
+
+
+def test_numbers_in_another_byte_order_are_refused(tmp_path: Path) -> None:
+    torch.save(TENSORS, tmp_path / "x.pth")
+    script = "import sys; from pathlib import Path; from minillama.checkpoint.pickles import open_pickle\n"
+    rewrite(tmp_path / "x.pth", lambda name, content: b"big" if name.endswith("byteorder") else content)
+    done = subprocess.run(  # of its own: torch.load ends the process on such a file
+        [sys.executable, "-c", script + "open_pickle(Path(sys.argv[1]))", tmp_path / "x.pth"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search(r"CheckpointError: .*x\.pth: its byteorder is not little-endian", done.stderr)
+
+
+@pytest.mark.parametrize("kept", [0, 40])
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_record_that_is_shorter_than_its_tensor(tmp_path: Path, number: int, kept: int) -> None:
+    torch.save({"a": torch.ones(12), "b": torch.ones(12)}, tmp_path / "x.pth")
+    rewrite(tmp_path / "x.pth", lambda name, content: content[:kept] if name.endswith(f"data/{number}") else content)
+    with pytest.raises(CheckpointError, match=rf"record data/{number} has {kept} bytes, expected 48|not in the file"):
+        open_pickle(tmp_path / "x.pth")
+
+
+def write_program(path: Path, program: bytes, zipped: bool) -> None:
+    if not zipped:
+        before = (torch.serialization.MAGIC_NUMBER, torch.serialization.PROTOCOL_VERSION, {})
+        path.write_bytes(b"".join(pickle.dumps(part, protocol=2) for part in before) + program)
+        return
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", program)
+        archive.writestr("x/version", "3\n")
+
+
+NESTED_BYTEARRAY = b"\x80\x02cbuiltins\nbytearray\ncbuiltins\nbytearray\n\x8a\x05\x00\x00\x00\x00\x01\x85R\x85R."
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (NESTED_BYTEARRAY, r"builtins\.bytearray"),
+        (b"\x80\x04\x8c\x08builtins\x8c\x09bytearray\x93.", r"builtins\.bytearray"),
+        (b"\x80\x02" + b"(" * 3_000_000 + b".", "steps"),
+        (b"\x80\x02" + b"(" * 30_000_000 + b".", "at most|steps"),
+        (b"\x80\x02\x8a", "damaged"),
+    ],
+    ids=["bytearray", "bytearray by strings", "marks", "more marks", "cut off"],
+)
+def test_a_program_that_would_fill_the_memory_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: bytes, message: str, zipped: bool
+) -> None:
+    write_program(tmp_path / "x.pth", program, zipped)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("was run"))
+    with pytest.raises(CheckpointError, match=message) as caught:
+        open_pickle(tmp_path / "x.pth")
+    assert "\n" not in str(caught.value)
+
+
+def test_two_records_of_one_name(tmp_path: Path) -> None:
+    torch.save(TENSORS, tmp_path / "x.pth")
+    with zipfile.ZipFile(tmp_path / "x.pth", "a") as archive:
+        archive.writestr("X/DATA.PKL", b"N.")
+    with pytest.raises(CheckpointError, match="two parts"):
+        open_pickle(tmp_path / "x.pth")
+
+
+def quantized() -> torch.Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that they are deprecated
+        return torch.quantize_per_tensor(torch.eye(4), 0.1, 0, torch.qint8)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: torch.empty(4, 4, device="meta"), lambda: torch.eye(4).to_sparse(), quantized],
+    ids=["meta", "sparse", "quantized"],
+)
+def test_tensors_of_other_kinds(tmp_path: Path, make: Callable[[], torch.Tensor], zipped: bool) -> None:
+    torch.save({"a": make()}, tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CheckpointError, match=r"x\.pth: ") as caught:
+        open_pickle(tmp_path / "x.pth")["a"].read()
+    assert "\n" not in str(caught.value)
+    assert "run code" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"cat on\nthe mat\n", b"GGUF" + bytes(100), b"hello", b"", b"<html></html>"])
+def test_what_is_no_pickle(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.pth").write_bytes(content)
+    with pytest.raises(CheckpointError, match="is no pickle"):
+        open_pickle(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_parameters_and_state_dicts_of_modules(tmp_path: Path, zipped: bool) -> None:
+    layer = torch.nn.Linear(3, 2)
+    torch.save(layer.state_dict(), tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    assert same(tmp_path / "x.pth", layer.state_dict())
+    torch.save(dict(layer.named_parameters()), tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    assert same(tmp_path / "x.pth", layer.state_dict())
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64, torch.float8_e4m3fn, torch.uint16])
+def test_tensors_of_other_dtypes_are_listed_but_marked(tmp_path: Path, dtype: torch.dtype) -> None:
+    torch.save({"a": torch.zeros(3, dtype=dtype)}, tmp_path / "x.pth")
+    assert open_pickle(tmp_path / "x.pth")["a"].format == f"? {dtype}"
