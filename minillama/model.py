@@ -7,6 +7,7 @@ Source: Touvron et al. 2023, "LLaMA: Open and Efficient Foundation Language Mode
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,36 @@ def count_parameters(config: ModelConfig) -> int:
     norms = 2 * config.dim
     embeddings = config.vocab_size * config.dim * (1 if config.tied else 2)
     return embeddings + config.n_layers * (attention + feed_forward + norms) + config.dim
+
+
+def check_tokens(tokens: Tensor, config: ModelConfig, cache: Any = None) -> tuple[int, int]:
+    """How many tokens came before these, and how many there are with them.
+
+    Args:
+        tokens: (B, T) int64.
+        config: of the model.
+        cache: what came before, None for nothing.
+
+    Returns:
+        The past, and S = past + T.
+
+    Raises:
+        ShapeError: not (B, T) int64, ids without a row in the embedding, or another number of rows than the cache's.
+        ContextLengthError: more tokens than the model has positions for.
+    """
+    if tokens.dim() != 2 or tokens.dtype != torch.int64 or tokens.numel() == 0:
+        raise ShapeError(f"tokens are {tokens.dtype} {tuple(tokens.shape)}, expected int64 (B, T)")
+    if cache is not None and cache.batch_size != tokens.shape[0]:
+        raise ShapeError(f"tokens have {tokens.shape[0]} rows, but the cache was made for {cache.batch_size}")
+    if tokens.device.type == "cpu":  # on a GPU, looking would stop everything until it is done
+        low, high = tokens.aminmax()
+        if low < 0 or high >= config.vocab_size:
+            raise ShapeError(f"token ids run from {low} to {high}, expected 0 to {config.vocab_size - 1}")
+    past = 0 if cache is None else cache.length
+    total = past + tokens.shape[1]
+    if total > config.max_seq_len:
+        raise ContextLengthError(f"{total} tokens, but the model's context is {config.max_seq_len}")
+    return past, total
 
 
 class Block(nn.Module):
@@ -142,8 +173,7 @@ class Llama(nn.Module):
             (B, T, V) float32.
 
         Raises:
-            ContextLengthError: more tokens than the model has positions for.
-            ShapeError: not (B, T) integers.
+            ContextLengthError, ShapeError: see check_tokens.
         """
         return self.unembed(self.hidden(tokens, cache)).float()
 
@@ -153,13 +183,8 @@ class Llama(nn.Module):
 
     def hidden(self, tokens: Tensor, cache: cache.KVCache | None = None) -> Tensor:
         """The stream after the final norm, (B, T, D); `forward` is this and the output matrix."""
-        if tokens.dim() != 2 or tokens.is_floating_point():
-            raise ShapeError(f"tokens are {tokens.dtype} {tuple(tokens.shape)}, expected int64 (B, T)")
-        T, past = tokens.shape[1], 0 if cache is None else cache.length
-        S = past + T
-        if S > self.config.max_seq_len:
-            raise ContextLengthError(f"{S} tokens, but the model's context is {self.config.max_seq_len}")
-        mask = self.pieces.causal_mask(T, S, self.config.sliding_window).to(tokens.device)  # (T, S)
+        past, S = check_tokens(tokens, self.config, cache)
+        mask = self.pieces.causal_mask(tokens.shape[1], S, self.config.sliding_window).to(tokens.device)  # (T, S)
         if cache is not None and cache.padding is not None:  # rotary scores depend on distance only: hiding is enough
             real = torch.arange(S, device=tokens.device) >= cache.padding.to(tokens.device)[:, None]  # (B, S)
             mask = mask & real[:, None]  # (B, T, S)

@@ -118,6 +118,13 @@ def test_tokens_of_another_shape_are_refused() -> None:
         model(TOKENS[0])
     with pytest.raises(ShapeError, match="float32"):
         model(TOKENS.float())
+    with pytest.raises(ShapeError, match="int32"):
+        model(TOKENS.int())
+    with pytest.raises(ShapeError, match="0 to 130"):
+        model(TOKENS + 100)
+    for rows in (1, 3):
+        with pytest.raises(ShapeError, match=f"tokens have 2 rows, but the cache was made for {rows}"):
+            model(TOKENS[:, :4], model.new_cache(rows, 8))
 
 
 def test_bfloat16_stays_near_float32() -> None:

@@ -152,6 +152,9 @@ def test_what_does_not_fit_is_refused() -> None:
         engine.new_cache(1, 81)
     with pytest.raises(ContextLengthError):
         cache.truncate(1)
+    for rows in (1, 3):
+        with pytest.raises(ShapeError, match=f"tokens have 2 rows, but the cache was made for {rows}"):
+            engine(TOKENS[:, :4], engine.new_cache(rows, 8))
     with pytest.raises(ShapeError, match="0 to 74"):
         engine(torch.tensor([[75]]))
     with pytest.raises(ShapeError, match="expected int64"):

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from minillama.config import ModelConfig
-from minillama.errors import ContextLengthError, ShapeError
+from minillama.errors import ContextLengthError
+from minillama.model import check_tokens
 from minillama.quant.engine.cache import QuantCache
 from minillama.quant.engine.forward import run_blocks, run_output
 from minillama.quant.kernels.choose import choose_path
@@ -85,22 +86,17 @@ class QuantizedLlama:
             (B, T, V) float32.
 
         Raises:
-            ContextLengthError: more tokens than the model or the cache has places for.
-            ShapeError: not (B, T) integers, or an id that has no row.
+            ContextLengthError, ShapeError: see model.check_tokens; or more tokens than the cache has places for.
         """
         return self.unembed(self.hidden(tokens, cache))
 
     def hidden(self, tokens: Tensor, cache: QuantCache | None = None) -> Tensor:
         """The stream after the final norm: (B, T) -> (B, T, D) float32."""
-        if tokens.dim() != 2 or tokens.is_floating_point() or tokens.numel() == 0:
-            raise ShapeError(f"tokens are {tokens.dtype} {tuple(tokens.shape)}, expected int64 (B, T)")
+        past, _ = check_tokens(tokens, self.config, cache)
         B, T = tokens.shape
-        past = 0 if cache is None else cache.length
-        if past + T > self.config.max_seq_len:
-            raise ContextLengthError(f"{past + T} tokens, but the model's context is {self.config.max_seq_len}")
         cache = cache or self.new_cache(B, T)
         cache.reserve(T)
-        x = self._embed(tokens.reshape(-1).numpy())
+        x = self.embedding.rows(tokens.reshape(-1).numpy()).numpy()
         starts = np.zeros(B, np.int64) if cache.padding is None else cache.padding.numpy().astype(np.int64)
         records = np.empty(B * T * (self._widest // BLOCK), RECORD)
         with parallel_calls(self.threads):
@@ -120,13 +116,6 @@ class QuantizedLlama:
         with parallel_calls(self.threads):
             run_output(self.path, self._output, self.threads, records, rows, logits)
         return torch.from_numpy(logits).reshape(*x.shape[:-1], -1)
-
-    def _embed(self, ids: np.ndarray) -> np.ndarray:
-        if ids.min() < 0 or ids.max() >= self.config.vocab_size:
-            raise ShapeError(
-                f"token ids run from {ids.min()} to {ids.max()}, expected 0 to {self.config.vocab_size - 1}"
-            )
-        return self.embedding.rows(ids).numpy()
 
 
 def _entry(matrix: PackedMatrix) -> tuple[int, int, int, int]:
