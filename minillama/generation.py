@@ -54,8 +54,8 @@ def generate_ids(
         SamplingError: an option out of its range.
     """
     check_sampling(temperature, top_k, top_p, min_p, repetition_penalty)
-    if max_new_tokens < 0:
-        raise SamplingError(f"max_new_tokens is {max_new_tokens}, expected 0 or more")
+    if not isinstance(max_new_tokens, int) or max_new_tokens < 0:
+        raise SamplingError(f"max_new_tokens is {max_new_tokens!r}, expected a whole number from 0")
     if seed is not None and not (isinstance(seed, int) and -(2**63) <= seed < 2**63):
         raise SamplingError(f"seed is {seed!r}, expected a whole number of at most 63 bits")
     rows, ends = [list(prompt) for prompt in prompts], frozenset(stop_ids)
@@ -117,6 +117,12 @@ def _last_logits(model: Any, tokens: Tensor, cache: Any) -> Tensor:
     return model(tokens.to(getattr(cache.keys, "device", "cpu")), cache)[:, -1].cpu()
 
 
+def _check_text(prompt: str) -> str:
+    if not isinstance(prompt, str):
+        raise SamplingError(f"a prompt is of type {type(prompt).__name__}, expected a text, of type str")
+    return prompt
+
+
 def stream(
     model: Any,
     tokenizer: Tokenizer,
@@ -144,7 +150,7 @@ def stream(
     Raises:
         ContextLengthError, SamplingError, TokenizerError: see generate_ids and Tokenizer.encode.
     """
-    prompt_ids = tokenizer.encode(prompt)
+    prompt_ids = tokenizer.encode(_check_text(prompt))
     steps = generate_ids(
         model, [prompt_ids], max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
         repetition_penalty=repetition_penalty, seed=seed, stop_ids=_ends(tokenizer),
@@ -160,9 +166,12 @@ def _ends(tokenizer: Tokenizer) -> set[int]:
 
 
 def _stop_strings(stop: str | Sequence[str]) -> tuple[str, ...]:
-    strings = (stop,) if isinstance(stop, str) else tuple(stop)
-    if not all(isinstance(string, str) and string for string in strings):
-        raise SamplingError(f"stop is {stop!r}, expected strings of at least one character: empty ones end every text")
+    strings = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, Iterable) else (stop,)
+    for string in strings:
+        if not isinstance(string, str):
+            raise SamplingError(f"stop holds {string!r}, expected strings")
+        if not string:
+            raise SamplingError("a stop string is empty, expected at least one character: it would end every text")
     return strings
 
 
@@ -235,7 +244,9 @@ def generate_batch(
     stop: str | Sequence[str] = (),
 ) -> list[str]:
     """The completions of several prompts of any lengths, computed together; arguments and errors as in `stream`."""
-    prompts = list(prompts)
+    if isinstance(prompts, str) or not isinstance(prompts, Iterable):
+        raise SamplingError(f"prompts are of type {type(prompts).__name__}, expected a list of texts")
+    prompts = [_check_text(prompt) for prompt in prompts]
     if not prompts:
         return []
     strings = _stop_strings(stop)

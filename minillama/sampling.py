@@ -6,12 +6,18 @@ section 4.1 (repetition penalty). The order is Hugging Face's: penalty, temperat
 """
 
 import math
+import sys
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from minillama.errors import SamplingError
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a finite number that a float can hold."""
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
 
 
 def check_sampling(
@@ -22,16 +28,16 @@ def check_sampling(
     repetition_penalty: float | None = None,
 ) -> None:
     """Raise SamplingError for an option out of its range."""
-    if not (isinstance(temperature, (int, float)) and 0 <= temperature < math.inf):
-        raise SamplingError(f"temperature is {temperature}, expected 0 (greedy) or a positive number such as 0.8")
+    if not (_is_number(temperature) and temperature >= 0):
+        raise SamplingError(f"temperature is {temperature!r}, expected 0 (greedy) or a positive number such as 0.8")
     if top_k is not None and not (isinstance(top_k, int) and top_k >= 1):
-        raise SamplingError(f"top_k is {top_k}, expected a whole number from 1")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise SamplingError(f"top_p is {top_p}, expected a share above 0 and up to 1")
-    if min_p is not None and not 0 <= min_p <= 1:
-        raise SamplingError(f"min_p is {min_p}, expected a share from 0 to 1")
-    if repetition_penalty is not None and not 0 < repetition_penalty < math.inf:
-        raise SamplingError(f"repetition_penalty is {repetition_penalty}, expected a positive number such as 1.1")
+        raise SamplingError(f"top_k is {top_k!r}, expected a whole number from 1")
+    if top_p is not None and not (_is_number(top_p) and 0 < top_p <= 1):
+        raise SamplingError(f"top_p is {top_p!r}, expected a share above 0 and up to 1")
+    if min_p is not None and not (_is_number(min_p) and 0 <= min_p <= 1):
+        raise SamplingError(f"min_p is {min_p!r}, expected a share from 0 to 1")
+    if repetition_penalty is not None and not (_is_number(repetition_penalty) and repetition_penalty > 0):
+        raise SamplingError(f"repetition_penalty is {repetition_penalty!r}, expected a positive number such as 1.1")
 
 
 def penalize_repetition(logits: Tensor, seen: Sequence[Sequence[int]], penalty: float) -> Tensor:

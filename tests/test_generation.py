@@ -169,11 +169,34 @@ def test_rows_end_one_by_one() -> None:
         {"seed": 2**64},
         {"seed": "one"},
         {"stop": [1]},
+        {"stop": 1},
+        {"max_new_tokens": 2.5},
+        {"max_new_tokens": None},
+        {"temperature": 10**400},
+        {"temperature": "0.5"},
+        {"top_p": "all"},
+        {"min_p": 1j},
+        {"repetition_penalty": "1"},
     ],
 )
 def test_options_out_of_range_are_refused(options: dict) -> None:
-    with pytest.raises(SamplingError):
+    with pytest.raises(SamplingError, match=next(iter(options))):
         generate(MODEL, LETTERS, "x", **options)
+
+
+@pytest.mark.parametrize("prompt", [None, b"x", ["x"], 1])
+def test_prompts_that_are_no_text_are_refused(prompt: object) -> None:
+    for function in (generate, stream):
+        with pytest.raises(SamplingError, match=f"a prompt is of type {type(prompt).__name__}, expected a text"):
+            function(MODEL, LETTERS, prompt)
+    with pytest.raises(SamplingError, match="a prompt is of type"):
+        generate_batch(MODEL, LETTERS, ["x", prompt])
+
+
+@pytest.mark.parametrize("prompts", ["abc", None, 3])
+def test_a_batch_must_be_a_list(prompts: object) -> None:
+    with pytest.raises(SamplingError, match=f"prompts are of type {type(prompts).__name__}, expected a list"):
+        generate_batch(MODEL, LETTERS, prompts)
 
 
 def test_a_repetition_penalty_breaks_a_loop() -> None:

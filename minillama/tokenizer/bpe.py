@@ -263,6 +263,8 @@ def stream_decode(ids: Iterable[int], vocab: TokenBytes, at_start: bool = True) 
     >>> list(stream_decode(encode_bpe("a ä", vocab), vocab))
     ['a', ' ', 'ä']
     """
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        raise TokenizerError(f"ids are of type {type(ids).__name__}, expected a list of whole numbers")
     strip_all = getattr(vocab, "remove_extra_whitespaces", False)
     at_start = at_start and (strip_all or getattr(vocab, "add_dummy_prefix", False))
     characters = codecs.getincrementaldecoder("utf-8")(getattr(vocab, "utf8_errors", "replace"))

@@ -16,7 +16,7 @@ from minillama.errors import TokenizerError
 from minillama.tokenizer.bpe import decode
 from minillama.tokenizer.files import named, read_bytes, write_bytes
 from minillama.tokenizer.merge import Merger, all_splits
-from minillama.tokenizer.vocabulary import MAX_PIECES, check_text, either
+from minillama.tokenizer.vocabulary import MAX_PIECES, check_id, check_text, either
 
 # Contractions; a word with the sign or space in front of it; up to three digits; signs; line ends; other white space.
 PATTERN = (
@@ -181,10 +181,11 @@ class ByteBPETokenizer:
         Raises:
             TokenizerError: the vocabulary has no such id.
         """
+        token = check_id(token, self.vocab_size)
         if token in self._names:
             return b""
         if token not in self._bytes:
-            raise TokenizerError(f"id {token} is outside the vocabulary, expected 0 to {self.vocab_size - 1}")
+            raise TokenizerError(f"id {token} is outside the vocabulary, which has a hole there")
         return self._bytes[token]
 
     def piece(self, token: int) -> str:
@@ -193,6 +194,7 @@ class ByteBPETokenizer:
         Raises:
             TokenizerError: the vocabulary has no such id.
         """
+        token = check_id(token, self.vocab_size)
         return self._names.get(token) or self.token_bytes(token).decode(errors="backslashreplace")
 
 

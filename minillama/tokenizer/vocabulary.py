@@ -4,6 +4,7 @@ Source: Kudo and Richardson 2018, "SentencePiece"; piece types as in sentencepie
 """
 
 import math
+import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -150,9 +151,7 @@ class Vocabulary:
         Raises:
             TokenizerError: the vocabulary has no such id.
         """
-        if not 0 <= token < len(self.pieces):
-            raise TokenizerError(f"id {token} is outside the vocabulary, expected 0 to {len(self.pieces) - 1}")
-        return self.pieces[token]
+        return self.pieces[check_id(token, len(self.pieces))]
 
     def token_bytes(self, token: int) -> bytes:
         """What one id adds to the text, as UTF-8 or a part of it; empty for control pieces.
@@ -174,12 +173,29 @@ def either(spellings: Sequence[str]) -> re.Pattern[str] | None:
     return re.compile("(" + "|".join(map(re.escape, longest_first)) + ")") if spellings else None
 
 
-def check_text(text: str) -> None:
-    """Refuse what UTF-8 cannot spell.
+def check_id(token: int, size: int) -> int:
+    """An id that lies inside a vocabulary of `size` pieces.
 
     Raises:
-        TokenizerError: the text holds half of a surrogate pair.
+        TokenizerError: it is outside, or no whole number.
     """
+    try:
+        place = operator.index(token)
+    except TypeError:
+        raise TokenizerError(f"id {token!r} is of type {type(token).__name__}, expected a whole number") from None
+    if not 0 <= place < size:
+        raise TokenizerError(f"id {place} is outside the vocabulary, expected 0 to {size - 1}")
+    return place
+
+
+def check_text(text: str) -> None:
+    """Refuse what is no text, and what UTF-8 cannot spell.
+
+    Raises:
+        TokenizerError: of another type than str, or with half of a surrogate pair.
+    """
+    if not isinstance(text, str):
+        raise TokenizerError(f"the text is of type {type(text).__name__}, expected str")
     try:
         text.encode()
     except UnicodeEncodeError as error:

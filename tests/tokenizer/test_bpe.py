@@ -4,6 +4,7 @@ import doctest
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,8 +23,10 @@ from minillama.tokenizer.bpe import (
     train_bpe,
     vocabulary_from_merges,
 )
+from minillama.tokenizer.llama3 import ByteBPETokenizer
 from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
 
+BYTES = ByteBPETokenizer({bytes([byte]): byte for byte in range(256)}, {"<s>": 256}, ".")
 TEXT = """The old miller had 3 sons, and 12 hens; the hens laid eggs in the mill.
 "Who has taken the eggs?" said the miller.  "The youngest," said the eldest.
     Nobody had: the cat, the cat had eaten the eggs, 25 of them. Äpfel, naïve, 你好.
@@ -157,6 +160,21 @@ def test_ids_out_of_range_are_refused(trained):
     for token in (-1, len(trained.vocabulary)):
         with pytest.raises(TokenizerError, match="outside the vocabulary"):
             decode([token], trained)
+
+
+@pytest.mark.parametrize("ids", ["5", None, 5, [2.5], ["a"], [[1]], [None]])
+def test_what_is_no_list_of_ids_is_refused(trained, ids):
+    for tokenizer in (trained, BYTES):
+        with pytest.raises(TokenizerError, match=r"(is|are) of type"):
+            tokenizer.decode(ids)
+        assert tokenizer.decode(np.array([70, 71])) == tokenizer.decode([70, 71])
+
+
+@pytest.mark.parametrize("text", [None, b"a", ["a"], 1])
+def test_what_is_no_text_is_refused(trained, text):
+    for tokenizer in (trained, BYTES):
+        with pytest.raises(TokenizerError, match=f"the text is of type {type(text).__name__}, expected str"):
+            tokenizer.encode(text)
 
 
 def test_training_handles_many_words_in_little_time():
