@@ -17,7 +17,7 @@ import torch
 from minillama.checkpoint.gguf_format import Header, TensorInfo, Value, parse_header, shown
 from minillama.checkpoint.gguf_model import IGNORED, ROPE_DIVISORS, canonical_name, config_of, scaling_of_divisors
 from minillama.checkpoint.gguf_tokenizer import tokenizer_of
-from minillama.checkpoint.mapped import map_file, mapped_tensor
+from minillama.checkpoint.mapped import is_aligned, map_file, mapped_tensor
 from minillama.checkpoint.source import FLOAT_DTYPES, Checkpoint, StoredTensor, check_tensors
 from minillama.checkpoint.tokenizers import read_tokenizer
 from minillama.config import ModelConfig
@@ -126,7 +126,8 @@ def _read_tokenizer(path: Path, metadata: dict[str, Value], other: Path | None) 
 
 
 def _stored(data: mmap.mmap, info: TensorInfo) -> StoredTensor:
-    return StoredTensor(shape=info.shape, format=info.format, read=partial(read_tensor, data, info))
+    mapped = info.format not in FLOAT_DTYPES or is_aligned(info.start, FLOAT_DTYPES[info.format])
+    return StoredTensor(shape=info.shape, format=info.format, read=partial(read_tensor, data, info), mapped=mapped)
 
 
 def checkpoint_of(path: Path, parts: list[Part], tokenizer: Path | None = None) -> Checkpoint:

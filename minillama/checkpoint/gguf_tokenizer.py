@@ -9,6 +9,7 @@ Source: ggml/docs/gguf.md, "Tokenizer".
 import numpy as np
 
 from minillama.checkpoint.gguf_format import Value, shown
+from minillama.checkpoint.tokenizers import warn_of_other_ids
 from minillama.errors import CheckpointError, TokenizerError
 from minillama.tokenizer import Tokenizer
 from minillama.tokenizer.byte_alphabet import read_spelled, spell_bytes
@@ -189,6 +190,7 @@ def metadata_of_tokenizer(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Va
         TokenizerError: of another kind, or with more tokens than the embedding has rows.
     """
     if isinstance(tokenizer, SentencePieceTokenizer):
+        warn_of_other_ids(tokenizer, "a GGUF file")
         metadata = _metadata_of_sentencepiece(tokenizer.vocabulary, vocab_size)
     elif isinstance(tokenizer, ByteBPETokenizer):
         metadata = _metadata_of_byte_pairs(tokenizer, vocab_size)

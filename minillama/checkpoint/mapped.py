@@ -27,6 +27,11 @@ def map_file(path: Path) -> mmap.mmap:
         raise CheckpointError(f"{path}: cannot be mapped into memory ({error})") from error
 
 
+def is_aligned(start: int, dtype: torch.dtype) -> bool:
+    """Whether a tensor of this dtype at this byte of a mapped file can be used in its place, without a copy."""
+    return start % dtype.itemsize == 0
+
+
 def mapped_tensor(file: mmap.mmap, start: int, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     """The tensor whose bytes begin at `start`; a copy only where they are not aligned to the dtype.
 
@@ -38,7 +43,8 @@ def mapped_tensor(file: mmap.mmap, start: int, shape: tuple[int, ...], dtype: to
         raise ValueError(f"bytes {start} to {start + count * dtype.itemsize} of a file of {len(file)}")
     if count == 0:
         return torch.empty(shape, dtype=dtype)
-    if start % dtype.itemsize:
-        copy = bytearray(file[start : start + count * dtype.itemsize])
+    if not is_aligned(start, dtype):
+        with memoryview(file) as view:
+            copy = bytearray(view[start : start + count * dtype.itemsize])
         return torch.frombuffer(copy, dtype=dtype).reshape(shape)
     return torch.frombuffer(file, dtype=dtype, count=count, offset=start).reshape(shape)

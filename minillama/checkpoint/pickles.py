@@ -22,7 +22,7 @@ from typing import Any, Self
 import torch
 
 from minillama.checkpoint.files import tensor_bytes
-from minillama.checkpoint.mapped import map_file, mapped_tensor
+from minillama.checkpoint.mapped import is_aligned, map_file, mapped_tensor
 from minillama.checkpoint.pickle_checks import check_archive, check_legacy, refusal
 from minillama.checkpoint.source import FLOAT_DTYPES, StoredTensor
 from minillama.errors import CheckpointError
@@ -101,7 +101,7 @@ def _stored(
         except (ValueError, RuntimeError) as error:
             raise CheckpointError(f"{path}: tensor {name} cannot be read ({error}): damaged or cut off") from error
 
-    return StoredTensor(shape=tuple(tensor.shape), format=format, read=read)
+    return StoredTensor(shape=tuple(tensor.shape), format=format, read=read, mapped=is_aligned(start, tensor.dtype))
 
 
 def _place(path: Path, name: str, storage: torch.UntypedStorage, records: dict[int, tuple[str, int]]) -> int:

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from minillama.checkpoint.files import tensor_bytes
-from minillama.checkpoint.mapped import map_file, mapped_tensor
+from minillama.checkpoint.mapped import is_aligned, map_file, mapped_tensor
 from minillama.checkpoint.source import FLOAT_DTYPES, StoredTensor
 from minillama.errors import CheckpointError
 
@@ -47,7 +47,10 @@ def _stored(file: mmap.mmap, data_start: int, entry: dict[str, Any]) -> StoredTe
     shape, format = tuple(entry["shape"]), FORMAT_OF.get(entry["dtype"], f"? {entry['dtype']}")
     start = data_start + entry["data_offsets"][0]
     return StoredTensor(
-        shape=shape, format=format, read=lambda: mapped_tensor(file, start, shape, FLOAT_DTYPES[format])
+        shape=shape,
+        format=format,
+        read=lambda: mapped_tensor(file, start, shape, FLOAT_DTYPES[format]),
+        mapped=format in FLOAT_DTYPES and is_aligned(start, FLOAT_DTYPES[format]),
     )
 
 

@@ -1,5 +1,6 @@
 """Which tokenizer a file holds, told by its content."""
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from minillama.tokenizer.hf_json import read_tokenizer_json
 from minillama.tokenizer.llama2c import read_tokenizer_bin
 from minillama.tokenizer.llama3 import ByteBPETokenizer, llama3_tokenizer, serialize_ranks
 from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
+
+log = logging.getLogger(__name__)
 
 RANK_LINE = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")  # base64 of a token, and its rank
 
@@ -61,6 +64,16 @@ def find_tokenizer(
     raise CheckpointError(f"{folder}: has no {' or '.join(names)}; name the file with tokenizer=")
 
 
+def warn_of_other_ids(tokenizer: SentencePieceTokenizer, kind: str) -> None:
+    """Log which texts get other ids from a kind of file that holds the vocabulary alone."""
+    if tokenizer.beyond_vocabulary:
+        log.warning(
+            "%s cannot hold the Metaspace rule of tokenizer.json: %s get other ids, as in LLaMA's own tokenizer",
+            kind,
+            tokenizer.beyond_vocabulary,
+        )
+
+
 def write_tokenizer_model(tokenizer: Tokenizer, path: Path) -> None:
     """Write tokenizer.model in SentencePiece's or Llama 3's format, whichever the tokenizer is of.
 
@@ -68,6 +81,7 @@ def write_tokenizer_model(tokenizer: Tokenizer, path: Path) -> None:
         TokenizerError: a tokenizer of neither kind, or special tokens with other ids than Llama 3's.
     """
     if isinstance(tokenizer, SentencePieceTokenizer):
+        warn_of_other_ids(tokenizer, path.name)
         tokenizer.save(path)
         return
     if not isinstance(tokenizer, ByteBPETokenizer):

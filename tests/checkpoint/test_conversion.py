@@ -1,16 +1,19 @@
 import errno
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from oracles import relative_difference
+from transformers import AutoTokenizer
 
-from minillama.checkpoint import convert, files, load, open_checkpoint, quantize
+from minillama.checkpoint import convert, files, load, load_tokenizer, open_checkpoint, quantize
 from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.checkpoint.source import Checkpoint
 from minillama.errors import CheckpointError
 from minillama.quant.formats import FORMATS
+from minillama.tokenizer.hf_json import write_tokenizer_json
 from tests.checkpoint.gguf_files import sentencepiece_tokenizer
 from tests.checkpoint.models import MODEL_CONFIGS, PLAIN, TOKENS, checkpoint_of, hf_folder, meta_folder, model_of
 
@@ -147,3 +150,50 @@ def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch, kind) -> None:
     with pytest.raises(CheckpointError, match="No space left"):
         convert(source, tmp_path / "out", kind)
     assert [path.name for path in tmp_path.iterdir()] == ["start"]
+
+
+TEXTS = ("Hello", " Hello", "  x", " ", "", "a\n b", "▁x", "</s> a", "</s>a", "a</s>  b")
+
+
+def metaspace_folder(folder: Path, scheme: str) -> Path:
+    """A model whose tokenizer is written as transformers 5 does."""
+    hf_folder(folder)
+    tokenizer = sentencepiece_tokenizer()
+    write_tokenizer_json(tokenizer, folder / "tokenizer.json")
+    content = json.loads((folder / "tokenizer.json").read_text())
+    words = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": False}
+    (folder / "tokenizer.json").write_text(json.dumps(content | {"normalizer": None, "pre_tokenizer": words}))
+    (folder / "tokenizer.model").unlink(missing_ok=True)
+    return folder
+
+
+def ids_of(folder: Path) -> list[list[int]]:
+    tokenizer = load_tokenizer(folder)
+    return [tokenizer.encode(text, special=special) for text in TEXTS for special in (False, True)]
+
+
+@pytest.mark.parametrize("scheme", ["always", "first", "never"])
+def test_a_metaspace_tokenizer_keeps_its_ids(tmp_path, scheme) -> None:
+    source = metaspace_folder(tmp_path / "start", scheme)
+    out = convert(source, tmp_path / "out", "hf")
+    assert ids_of(out) == ids_of(source)
+    assert (out / "tokenizer.model").exists() == (scheme == "never")
+    theirs = AutoTokenizer.from_pretrained(out)
+    for text in TEXTS[:6]:
+        assert theirs.encode(text, add_special_tokens=False) == load_tokenizer(out).encode(text, bos=False)
+
+
+@pytest.mark.parametrize("kind", ["meta", "gguf"])
+@pytest.mark.parametrize(
+    ("scheme", "texts"), [("always", "begin with a space get"), ("first", "follow a control token"), ("never", "")]
+)
+def test_a_metaspace_tokenizer_that_cannot_keep_its_ids_is_named(tmp_path, caplog, kind, scheme, texts) -> None:
+    source = metaspace_folder(tmp_path / "start", scheme)
+    out = convert(source, tmp_path / "out", kind)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    if scheme == "never":
+        assert (ids_of(out), warnings) == (ids_of(source), [])
+        return
+    assert len(warnings) == 1
+    assert texts in warnings[0]
+    assert ids_of(out) != ids_of(source)

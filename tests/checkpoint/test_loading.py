@@ -311,3 +311,17 @@ def test_models_in_memory_load_like_those_on_disk(tmp_path) -> None:
     source = from_model(model_of(), sentencepiece_tokenizer())
     assert {tensor.format for tensor in source.tensors.values()} == {"f32"}
     assert isinstance(load(hf_folder(tmp_path / "m"))[0], Llama)
+
+
+def test_the_copies_of_tensors_that_are_not_aligned_count_as_memory(tmp_path, monkeypatch) -> None:
+    folder = hf_folder(tmp_path / "m", dtype=torch.bfloat16)
+    path = folder / "model.safetensors"
+    sizes: list[int] = []
+    monkeypatch.setattr(loading, "check_fits", lambda what, config, size, *_: sizes.append(size))
+    load(folder, dtype="bfloat16")
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length] + b" "
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
+    load(folder, dtype="bfloat16")
+    assert sizes[0] < sizes[1] == len(content) - 8 - length

@@ -72,3 +72,16 @@ def test_a_damaged_byte_is_read_or_named_but_never_crashes(tmp_path_factory: pyt
         for tensor in open_safetensors(path).values():
             if not tensor.format.startswith("?"):
                 tensor.read()
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_what_is_not_aligned_is_read_but_not_called_mapped(tmp_path: Path, padding: int) -> None:
+    path = tmp_path / "x.safetensors"
+    save_file(TENSORS, path)
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length] + b" " * padding
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
+    for name, tensor in open_safetensors(path).items():
+        assert tensor.mapped == (padding == 0)
+        assert torch.equal(tensor.read(), TENSORS[name])
