@@ -25,11 +25,13 @@ MAX_TEXT_BYTES = 64 << 20  # far more than any context holds
 
 
 def use_threads(count: int | None) -> None:
-    """Hold torch to a number of threads."""
+    """Hold torch and Numba to a number of threads."""
     if count is not None:
+        import numba
         import torch
 
         torch.set_num_threads(count)
+        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
 
 
 def find_model(name: str | None, others: Iterable[str] = ()) -> Path:

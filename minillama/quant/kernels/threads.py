@@ -63,7 +63,8 @@ def thread_count(threads: int | None) -> int:
     """
     if threads is not None and threads < 1:
         raise ConfigError(f"threads is {threads}, expected at least 1")
-    return min(threads or physical_cores(), vars(config)["NUMBA_NUM_THREADS"])
+    most = vars(config)["NUMBA_NUM_THREADS"]
+    return min(threads or min(physical_cores(), numba.get_num_threads()), most)
 
 
 def _one_at_a_time() -> bool:
