@@ -31,7 +31,7 @@ def use_threads(count: int | None) -> None:
         import torch
 
         torch.set_num_threads(count)
-        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+        numba.set_num_threads(min(count, vars(numba.config)["NUMBA_NUM_THREADS"]))
 
 
 def find_model(name: str | None, others: Iterable[str] = ()) -> Path:
