@@ -5,20 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from quant.kernel_cases import random_blocks
 
 from minillama.errors import ConfigError
 from minillama.quant.kernels import choose, threads, tiles
 from minillama.quant.kernels.choose import available_paths, choose_path
 from minillama.quant.kernels.cross import assembly
-from minillama.quant.kernels.layout import pack
-from minillama.quant.kernels.matmul import matmul
 from minillama.quant.kernels.path import TILE_TOKENS
-from minillama.quant.kernels.portable import unpack
 
-STEPS = {"tile_q4_0": 8, "tile_q8_0": 8, "tile_q4_k": 8, "tile_q5_k": 8, "tile_q6_k": 8}  # of 4 columns, in a block
+KERNELS = ("tile_q4_0", "tile_q8_0", "tile_q4_k", "tile_q5_k", "tile_q6_k")
+STEPS = 8  # of 4 columns, in a block
 
 DISPATCHERS = """
 import sys
@@ -83,39 +79,45 @@ def test_importing_compiles_nothing() -> None:
     run("import minillama.quant.kernels.matmul" + DISPATCHERS + "assert not any(f.signatures for f in found)")
 
 
-def test_a_second_process_compiles_nothing() -> None:
-    packed = pack(random_blocks("q4_0", 16, 64), "q4_0", (16, 64))
-    matmul(packed, np.ones((2, 64), np.float32), threads=1)
-    matmul(packed, np.ones((512, 64), np.float32), threads=2)
-    unpack(packed)
-    out = run(
-        "import numpy as np\n"
-        "from minillama.quant.kernels.layout import pack\n"
-        "from minillama.quant.kernels.matmul import matmul, multiply_parallel, multiply_serial\n"
-        "from minillama.quant.kernels.portable import unpack\n"
-        "packed = pack(np.zeros((16, 36), np.uint8), 'q4_0', (16, 64))\n"
-        "matmul(packed, np.ones((2, 64), np.float32), threads=1)\n"
-        "matmul(packed, np.ones((512, 64), np.float32), threads=2)\n"
-        "unpack(packed)\n" + DISPATCHERS + "misses = [f for f in found if sum(f.stats.cache_misses.values())]\n"
-        "assert not misses, misses\n"
-        "compiled = [f for f in found if f.signatures and not f.stats.cache_hits]\n"
-        "assert not compiled, compiled\n"
-        "print(sum(sum(f.stats.cache_hits.values()) for f in found))"
-    )
-    assert int(out) >= 3
+USE_EVERYTHING = """
+import numpy as np
+from minillama.quant.kernels.layout import pack
+from minillama.quant.kernels.matmul import matmul
+from minillama.quant.kernels.portable import unpack
+packed = pack(np.zeros((16, 36), np.uint8), "q4_0", (16, 64))
+matmul(packed, np.ones((2, 64), np.float32), threads=1)
+matmul(packed, np.ones((512, 64), np.float32), threads=2)
+unpack(packed)
+"""
+
+COUNT_COMPILED = """
+loaded = [f for f in found if sum(f.stats.cache_hits.values())]
+compiled = [f for f in found if sum(f.stats.cache_misses.values()) or f.signatures and f not in loaded]
+print(len(loaded), len(compiled))
+"""
+
+
+def test_a_later_process_compiles_nothing() -> None:
+    """The first may compile; another process that writes to the cache at the same time may undo that once."""
+    for _ in range(3):
+        loaded, compiled = map(int, run(USE_EVERYTHING + DISPATCHERS + COUNT_COMPILED).split())
+        if not compiled:
+            break
+    assert compiled == 0
+    assert loaded >= 3  # pack, unpack, one thread; on a machine with several cores, several
 
 
 @pytest.mark.parametrize(
     ("path", "instruction"), [("arm", "sdot"), ("avxvnni", "vpdpbusd"), ("avx2", "vpmaddubsw"), ("vnni512", "vpdpbusd")]
 )
-@pytest.mark.parametrize("kernel", STEPS)
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_machine_code_has_the_dot_products_and_no_others(path: str, instruction: str, kernel: str) -> None:
     registers = {"arm": 4, "avxvnni": 2, "avx2": 2, "vnni512": 1}[path]  # that hold 16 rows
     for tokens in (1, TILE_TOKENS[path]):
         lines = re.findall(
             r"^\s+(?:\{vex\}\s+)?([a-z]\w+)", assembly(getattr(tiles, kernel), path, tokens), re.MULTILINE
         )
-        assert lines.count(instruction) == STEPS[kernel] * registers * tokens
+        assert lines.count(instruction) == STEPS * registers * tokens
 
 
 def test_cores_are_counted_once(tmp_path: Path) -> None:
@@ -145,3 +147,16 @@ def test_callers_wait_for_each_other_on_workqueue(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(threads.numba, "threading_layer", lambda: "omp")
     with threads.parallel_calls(1):
         assert not threads._one_caller.locked()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "spins"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_waiting_threads_sleep_unless_the_user_chose(
+    monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], spins: str | None
+) -> None:
+    monkeypatch.setattr(threads.os, "environ", dict(chosen))
+    with threads.parallel_calls(1):
+        pass
+    assert threads.os.environ.get("GOMP_SPINCOUNT") == spins
