@@ -257,9 +257,11 @@ def _write_shard(path: Path, config: ModelConfig, tensors: dict[str, StoredTenso
 
 
 def _write_tokenizer(tokenizer: Tokenizer, folder: Path, max_seq_len: int) -> None:
-    """tokenizer.json for transformers, tokenizer.model for others where it gives equal ids, which tokens are special."""
+    """tokenizer.json, tokenizer.model for other programs where it gives equal ids, and which tokens are special."""
     write_tokenizer_json(tokenizer, folder / "tokenizer.json")
-    if isinstance(tokenizer, SentencePieceTokenizer) and not tokenizer.beyond_vocabulary:
+    if isinstance(tokenizer, SentencePieceTokenizer) and not (
+        tokenizer.beyond_vocabulary or tokenizer.vocabulary.merges
+    ):
         tokenizer.save(folder / "tokenizer.model")
     content: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",

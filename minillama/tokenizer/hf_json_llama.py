@@ -51,6 +51,13 @@ class MetaspaceTokenizer(SentencePieceTokenizer):
         super().__init__(vocabulary)
         self.always = always
 
+    @property
+    def beyond_vocabulary(self) -> str:
+        """See SentencePieceTokenizer."""
+        if not self.add_dummy_prefix:
+            return ""
+        return "texts that begin with a space" + ("" if self.always else " or follow a control token")
+
     def _takes_prefix(self, text: str, at_start: bool) -> bool:
         return self.add_dummy_prefix and (at_start or self.always) and not text.startswith((" ", SPACE))
 

@@ -58,6 +58,11 @@ class SentencePieceTokenizer:
         """
         write_bytes(path, serialize_vocabulary(self.vocabulary))
 
+    @property
+    def beyond_vocabulary(self) -> str:
+        """Which texts get other ids from the vocabulary alone, all that a `.model` file holds; empty for none."""
+        return ""
+
     @cached_property
     def library(self) -> sentencepiece.SentencePieceProcessor:
         """The sentencepiece library with this vocabulary: the second opinion, and the reader of character tables."""

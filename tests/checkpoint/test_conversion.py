@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 from oracles import relative_difference
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from minillama.checkpoint import convert, files, load, load_tokenizer, open_checkpoint, quantize
+from minillama.checkpoint import convert, files, load, open_checkpoint, quantize
 from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.checkpoint.source import Checkpoint
 from minillama.errors import CheckpointError
 from minillama.quant.formats import FORMATS
+from minillama.tokenizer.bpe import vocabulary_from_merges
 from minillama.tokenizer.hf_json import write_tokenizer_json
+from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
 from tests.checkpoint.gguf_files import sentencepiece_tokenizer
 from tests.checkpoint.models import MODEL_CONFIGS, PLAIN, TOKENS, checkpoint_of, hf_folder, meta_folder, model_of
 
@@ -134,7 +137,7 @@ def test_a_full_disk_is_seen_before(tmp_path, monkeypatch, kind) -> None:
     source = hf_folder(tmp_path / "start")
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(files.shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(CheckpointError, match="make room"):
+    with pytest.raises(CheckpointError, match=r"(MB|bytes) are to be written, 1000 bytes are free: make room"):
         convert(source, tmp_path / "out", kind)
     assert [path.name for path in tmp_path.iterdir()] == ["start"]
 
@@ -158,8 +161,8 @@ TEXTS = ("Hello", " Hello", "  x", " ", "", "a\n b", "▁x", "</s> a", "</s>a", 
 def metaspace_folder(folder: Path, scheme: str) -> Path:
     """A model whose tokenizer is written as transformers 5 does."""
     hf_folder(folder)
-    tokenizer = sentencepiece_tokenizer()
-    write_tokenizer_json(tokenizer, folder / "tokenizer.json")
+    vocabulary = vocabulary_from_merges([("a", "b"), ("▁", "ab"), ("▁", "a")], ["▁", "a", "b", "x"])
+    write_tokenizer_json(SentencePieceTokenizer(vocabulary), folder / "tokenizer.json")
     content = json.loads((folder / "tokenizer.json").read_text())
     words = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": False}
     (folder / "tokenizer.json").write_text(json.dumps(content | {"normalizer": None, "pre_tokenizer": words}))
@@ -168,7 +171,7 @@ def metaspace_folder(folder: Path, scheme: str) -> Path:
 
 
 def ids_of(folder: Path) -> list[list[int]]:
-    tokenizer = load_tokenizer(folder)
+    tokenizer = open_checkpoint(folder).tokenizer()
     return [tokenizer.encode(text, special=special) for text in TEXTS for special in (False, True)]
 
 
@@ -180,7 +183,7 @@ def test_a_metaspace_tokenizer_keeps_its_ids(tmp_path, scheme) -> None:
     assert (out / "tokenizer.model").exists() == (scheme == "never")
     theirs = AutoTokenizer.from_pretrained(out)
     for text in TEXTS[:6]:
-        assert theirs.encode(text, add_special_tokens=False) == load_tokenizer(out).encode(text, bos=False)
+        assert theirs.encode(text, add_special_tokens=False) == open_checkpoint(out).tokenizer().encode(text, bos=False)
 
 
 @pytest.mark.parametrize("kind", ["meta", "gguf"])
@@ -197,3 +200,28 @@ def test_a_metaspace_tokenizer_that_cannot_keep_its_ids_is_named(tmp_path, caplo
     assert len(warnings) == 1
     assert texts in warnings[0]
     assert ids_of(out) != ids_of(source)
+
+
+def test_a_tokenizer_with_merges_of_its_own_stays_json(tmp_path) -> None:
+    source = hf_folder(tmp_path / "start")
+    write_tokenizer_json(sentencepiece_tokenizer(), source / "tokenizer.json")
+    (source / "tokenizer.model").unlink(missing_ok=True)
+    out = convert(source, tmp_path / "out", "hf")
+    assert not (out / "tokenizer.model").exists()
+    assert ids_of(out) == ids_of(source)
+    assert open_checkpoint(out).tokenizer().vocabulary.merges
+
+
+@pytest.mark.parametrize("kind", ["hf", "meta", "gguf"])
+def test_a_weight_that_is_no_number_is_named_with_its_file(tmp_path, kind) -> None:
+    source = hf_folder(tmp_path / "start")
+    weights = load_file(source / "model.safetensors")
+    weights["model.norm.weight"][3] = float("nan")
+    save_file(weights, source / "model.safetensors")
+    for act in (
+        lambda: convert(source, tmp_path / "out", kind),
+        lambda: load(source),
+        lambda: load(source, quant="q4_0"),
+    ):
+        with pytest.raises(CheckpointError, match=r"start: tensor norm\.weight holds NaN"):
+            act()
