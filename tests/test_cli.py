@@ -310,6 +310,8 @@ def test_pretrain_makes_a_model_that_generates(tmp_path: Path, monkeypatch: pyte
     check_error(run(*base, "--no-resume"), "holds a run")
     check_error(run(*base, "--lr", "1e-4"), "other settings")
     check_error(run(*base[:3], "--preset", "llama-6b"), "llama-7b")
+    check_error(run("pretrain", "--out", tmp_path / "long", "--seq-len", 999_999), "--seq-len is 999999, expected at")
+    assert not (tmp_path / "long").exists()
 
 
 def test_doctor_names_what_is_there() -> None:

@@ -6,7 +6,7 @@ OPTIONS = {
     "temperature": "--temperature", "top_k": "--top-k", "top_p": "--top-p", "min_p": "--min-p",
     "repetition_penalty": "--repetition-penalty", "max_new_tokens": "--max-new-tokens", "seed": "--seed",
     "quant": "--quant", "device": "--device", "dtype": "--dtype", "tokenizer": "--tokenizer", "context": "--context",
-    "to": "--to", "format": "--type", "shards": "--shards", "overwrite": "--overwrite",
+    "to": "--to", "format": "--type", "shards": "--shards", "overwrite": "--overwrite", "seq_len": "--seq-len",
 }  # fmt: skip
 NAMES = "|".join(OPTIONS)
 GIVEN = re.compile(rf"(?:^|(?<= ))({NAMES})=(?:(['\"])([\w.-]+)\2|True)?")  # not inside a path

@@ -70,8 +70,11 @@ def pretrain(
         The path of model.gguf.
 
     Raises:
-        ConfigError: `out` holds a run with other settings.
+        ConfigError: `out` holds a run with other settings, or a stage's windows are longer than the context.
     """
+    longest = max(stage.seq_len for stage in recipe.stages)
+    if longest > config.max_seq_len:
+        raise ConfigError(f"seq_len is {longest}, expected at most {config.max_seq_len}, the model's context")
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(out / "tokenizer.model", config, recipe.seed)
     stream = _tokens(out / "tokens.npy", tokenizer, recipe, "train", recipe.tokens_before(recipe.n_steps) + 1)
