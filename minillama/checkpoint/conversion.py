@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from minillama.checkpoint.files import check_output
+from minillama.checkpoint.files import check_output, named
 from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.checkpoint.hf import write_hf
 from minillama.checkpoint.meta import write_meta
@@ -60,9 +60,7 @@ def convert(
     if out.resolve() == source.resolve() or out.resolve() in source.resolve().parents:
         raise CheckpointError(f"{out}: is or holds the source {source}: choose another name")
     check_output(out, overwrite)
-    checkpoint = open_checkpoint(source, tokenizer)
-    if progress is not None:
-        checkpoint = _watched(checkpoint, progress)
+    checkpoint = _watched(open_checkpoint(source, tokenizer), progress or (lambda *_: None))
     if to == "hf":
         write_hf(checkpoint, out, format=format, overwrite=overwrite)
     elif to == "meta":
@@ -103,13 +101,14 @@ def _write_gguf(checkpoint: Checkpoint, out: Path, format: str | None) -> None:
 
 
 def _watched(checkpoint: Checkpoint, progress: Progress) -> Checkpoint:
-    """The same checkpoint, which reports every tensor that is read for the first time."""
+    """The same checkpoint, which reports every tensor that is read for the first time, and names itself in errors."""
     total = sum(stored_bytes(tensor) for tensor in checkpoint.tensors.values())
     seen: dict[str, int] = {}
 
     def watch(name: str, tensor: StoredTensor) -> StoredTensor:
         def read() -> torch.Tensor | np.ndarray:
-            data = read_checked(name, tensor)
+            with named(checkpoint.path):
+                data = read_checked(name, tensor)
             seen[name] = stored_bytes(tensor)
             progress(sum(seen.values()), total)
             return data

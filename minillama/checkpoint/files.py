@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +19,40 @@ LARGEST_NUMBER = 2.0**62  # nothing in a header is larger, and all below it fits
 MODEL_FILES = ("params.json", "config.json")  # one of them makes a folder a model
 
 
+def check_readable(path: Path) -> None:
+    """Refuse what is no regular file, before it is opened: a pipe would wait for ever, a device would never end.
+
+    Raises:
+        CheckpointError: missing, a pipe, a device, a folder, or not readable.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise CheckpointError(f"{path}: is a folder, a pipe or a device, expected a regular file")
+        path.open("rb").close()
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error.strerror}): check the file and its permissions"
+        ) from error
+
+
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Put a model's path in front of a CheckpointError's message, where it does not stand there."""
+    try:
+        yield
+    except CheckpointError as error:
+        if str(path) in str(error):
+            raise
+        raise CheckpointError(f"{path}: {error}") from error
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object that a JSON file holds.
 
     Raises:
         CheckpointError: not readable, not JSON, not an object, or of an absurd size.
     """
+    check_readable(path)
     try:
         if path.stat().st_size > MAX_JSON_BYTES:
             raise CheckpointError(f"{path}: {path.stat().st_size} bytes, expected at most {MAX_JSON_BYTES} of JSON")
@@ -94,12 +123,23 @@ def tensor_bytes(tensor: torch.Tensor) -> memoryview:
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
+def size_text(size: int) -> str:
+    """A number of bytes for a message.
+
+    >>> size_text(812), size_text(2_340_000), size_text(13_000_000_000)
+    ('812 bytes', '2.3 MB', '13.0 GB')
+    """
+    if size < 10**5:
+        return f"{size} bytes"
+    return f"{size / 1e6:.1f} MB" if size < 10**9 else f"{size / 1e9:.1f} GB"
+
+
 def check_space(folder: Path, needed_bytes: int) -> None:
     """Raise CheckpointError unless the disk of `folder` has room for `needed_bytes` more."""
     free = shutil.disk_usage(folder).free
     if needed_bytes > free:
         raise CheckpointError(
-            f"{folder}: {needed_bytes / 1e9:.1f} GB are to be written, {free / 1e9:.1f} GB are free: make room"
+            f"{folder}: {size_text(needed_bytes)} are to be written, {size_text(free)} are free: make room"
         )
 
 

@@ -7,14 +7,11 @@ not divide them either as f16, with a line in the log that says so.
 Source: ggml/docs/gguf.md, version 3.
 """
 
-import contextlib
 import logging
-import os
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -26,6 +23,7 @@ from minillama.checkpoint.gguf_model import ARCHITECTURE, ROPE_DIVISORS, divisor
 from minillama.checkpoint.gguf_tokenizer import metadata_of_tokenizer
 from minillama.checkpoint.source import Checkpoint, StoredTensor
 from minillama.errors import CheckpointError
+from minillama.files import new_file
 from minillama.quant.formats import FORMATS, row_bytes
 
 logger = logging.getLogger(__name__)
@@ -154,22 +152,6 @@ def _pieces(tensor: _Planned) -> Iterator[bytes | memoryview]:
         yield block_format.quantize(rows).data.cast("B")
 
 
-@contextlib.contextmanager
-def _new_file(out: Path) -> Iterator[BinaryIO]:
-    """A file that takes the name `out` when the block ends well, and vanishes when it does not."""
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(out)
-    except OSError as error:
-        raise CheckpointError(f"{out}: cannot be written ({error.strerror}): choose another place") from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def gguf_metadata(checkpoint: Checkpoint, format: str) -> dict[str, Value]:
     """All the keys of a file, its tokenizer's included."""
     path = checkpoint.path.resolve()
@@ -207,14 +189,17 @@ def write_gguf(
     if not out.parent.is_dir():
         raise CheckpointError(f"{out}: its folder does not exist: make it first")
     check_space(out.parent, len(header) + total)
-    with _new_file(out) as file:
-        file.write(header)
-        for tensor in planned:
-            for piece in _pieces(tensor):
-                file.write(piece)
-                if progress:
-                    progress(done := done + len(piece), total)
-            padding = padded(tensor.size_bytes) - tensor.size_bytes
-            done += file.write(bytes(padding))
+    try:
+        with new_file(out) as file:
+            file.write(header)
+            for tensor in planned:
+                for piece in _pieces(tensor):
+                    file.write(piece)
+                    if progress:
+                        progress(done := done + len(piece), total)
+                padding = padded(tensor.size_bytes) - tensor.size_bytes
+                done += file.write(bytes(padding))
+    except OSError as error:
+        raise CheckpointError(f"{out}: cannot be written ({error.strerror}): choose another place") from error
     if progress:
         progress(total, total)

@@ -128,9 +128,9 @@ def _open_weights(folder: Path) -> dict[str, StoredTensor]:
     """Every tensor of the folder by the file's name: from one file, from an index, or from numbered shards."""
     for whole, (numbered, opener) in KINDS.items():
         index = folder / f"{whole}.index.json"
-        if index.is_file():
+        if index.exists():
             return _open_index(folder, index, opener)
-        if (folder / whole).is_file():
+        if (folder / whole).exists():
             return opener(folder / whole)
         shards = {match[1]: match for path in folder.iterdir() if (match := re.fullmatch(numbered, path.name))}
         if shards:

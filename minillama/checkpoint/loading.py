@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from minillama.checkpoint.files import named
 from minillama.checkpoint.hf import open_hf_tokenizer
 from minillama.checkpoint.memory import check_fits, fits_in_memory, free_memory
 from minillama.checkpoint.opening import open_checkpoint
@@ -81,10 +82,11 @@ def load(
     floats = _dtype(dtype, checkpoint, plan, target)
     engine = pieces is None and target.type == "cpu" and can_run(_matrix_formats(checkpoint, plan))
     own = _check_memory(checkpoint, plan, floats, target, engine)
-    if engine:
-        model: Llama | QuantizedLlama = _build_engine(checkpoint, plan)
-    else:
-        model = _build(checkpoint, plan, floats, target, pieces or Pieces())
+    with named(checkpoint.path):
+        if engine:
+            model: Llama | QuantizedLlama = _build_engine(checkpoint, plan)
+        else:
+            model = _build(checkpoint, plan, floats, target, pieces or Pieces())
     kinds = sorted(set(plan.values()) - {"float"})
     log.info(
         "%s: %s, float weights as %s%s on %s; %.2f GB of its own memory, the rest mapped",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from minillama.checkpoint.files import check_readable
 from minillama.errors import CheckpointError
 
 MAP_NORESERVE = 0x4000  # Linux: a file larger than the memory may be mapped; Python 3.11 has no name for it
@@ -15,8 +16,9 @@ def map_file(path: Path) -> mmap.mmap:
     """A whole file, copy on write: what is changed in memory stays there.
 
     Raises:
-        CheckpointError: not readable, or empty.
+        CheckpointError: not readable, no regular file, or empty.
     """
+    check_readable(path)
     try:
         with path.open("rb") as file:
             if sys.platform == "linux":

@@ -96,12 +96,17 @@ def open_meta(folder: Path, tokenizer: Path | None = None) -> Checkpoint:
         for name in shards[0]
         if name != "rope.freqs"
     }
-    config = _config(folder, raw, tensors)
+    try:
+        config = _config(folder, raw, tensors)
+        checked = check_dtypes(folder, check_tensors(folder, config, tensors))
+    except (CheckpointError, ConfigError) as error:
+        _check_count(folder, tensors, len(shards), dim, error)
+        raise
     return Checkpoint(
         path=folder,
         kind="meta",
         config=config,
-        tensors=check_dtypes(folder, check_tensors(folder, config, tensors)),
+        tensors=checked,
         tokenizer=lambda: find_tokenizer(folder, ("tokenizer.model",), tokenizer, beside=True),
     )
 
@@ -142,6 +147,18 @@ def _shard_paths(folder: Path) -> list[Path]:
     if missing:
         raise CheckpointError(f"{folder}: has {len(found)} shards of {count}; missing: {', '.join(missing)}")
     return [found[number] for number in sorted(found)]
+
+
+def _check_count(folder: Path, tensors: dict[str, StoredTensor], shards: int, dim: int, error: Exception) -> None:
+    """Raise CheckpointError from `error` where the sizes tell that shards are missing at the end."""
+    wq = tensors.get("layers.0.attention.wq.weight")
+    if wq is None or len(wq.shape) != 2 or wq.shape[1] != dim or not 0 < wq.shape[0] < dim or dim % wq.shape[0]:
+        return
+    count = shards * dim // wq.shape[0]
+    raise CheckpointError(
+        f"{folder}: has {shards} of {count} shards: layers.0.attention.wq.weight has {wq.shape[0]} of {dim} rows; "
+        f"missing: consolidated.{shards:02}.pth and on: download all of them"
+    ) from error
 
 
 def _merged(folder: Path, name: str, parts: list[StoredTensor], dim: int) -> StoredTensor:

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from minillama.checkpoint.files import check_readable
 from minillama.checkpoint.gguf import open_gguf
 from minillama.checkpoint.hf import open_hf
 from minillama.checkpoint.llama2c import open_llama2c
@@ -35,8 +36,9 @@ def open_checkpoint(path: str | Path, tokenizer: str | Path | None = None) -> Ch
     path, tokenizer = Path(path), Path(tokenizer) if tokenizer is not None else None
     if path.is_dir():
         return _open_folder(path, tokenizer)
-    if not path.is_file():
+    if not path.exists():
         raise CheckpointError(f"{path}: no such file or folder; {EXPECTED}")
+    check_readable(path)
     with path.open("rb") as file:
         head = file.read(9)
     if head.startswith(b"GGUF"):

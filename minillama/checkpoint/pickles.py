@@ -21,7 +21,7 @@ from typing import Any, Self
 
 import torch
 
-from minillama.checkpoint.files import tensor_bytes
+from minillama.checkpoint.files import check_readable, tensor_bytes
 from minillama.checkpoint.mapped import is_aligned, map_file, mapped_tensor
 from minillama.checkpoint.pickle_checks import check_archive, check_legacy, refusal
 from minillama.checkpoint.source import FLOAT_DTYPES, StoredTensor
@@ -69,11 +69,9 @@ def open_pickle(path: Path) -> dict[str, StoredTensor]:
 
 
 def _is_zip(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == b"PK\x03\x04"
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    check_readable(path)
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
 
 
 def _stored(

@@ -15,7 +15,7 @@ from typing import Any, Self
 import torch
 from safetensors import SafetensorError, safe_open
 
-from minillama.checkpoint.files import tensor_bytes
+from minillama.checkpoint.files import check_readable, tensor_bytes
 from minillama.checkpoint.mapped import is_aligned, map_file, mapped_tensor
 from minillama.checkpoint.source import FLOAT_DTYPES, StoredTensor
 from minillama.errors import CheckpointError
@@ -30,8 +30,9 @@ def open_safetensors(path: Path) -> dict[str, StoredTensor]:
     Tensors of other dtypes than float32, float16 and bfloat16 have a format that begins with "?".
 
     Raises:
-        CheckpointError: cut off or damaged.
+        CheckpointError: not readable, cut off or damaged.
     """
+    check_readable(path)
     try:
         with safe_open(path, framework="np"):  # checks the header: sizes, overlaps, the end of the file
             file = map_file(path)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from minillama.checkpoint.files import check_readable
 from minillama.errors import CheckpointError, TokenizerError
 from minillama.tokenizer import Tokenizer
 from minillama.tokenizer.files import write_bytes
@@ -25,8 +26,9 @@ def read_tokenizer(path: Path) -> Tokenizer:
         CheckpointError: no such file.
         TokenizerError: none of these, or damaged.
     """
-    if not path.is_file():
+    if not path.exists():
         raise CheckpointError(f"{path}: no such file; expected a tokenizer.model, tokenizer.json or tokenizer.bin")
+    check_readable(path)
     with path.open("rb") as file:
         head = file.read(4096)
     if head.lstrip()[:1] == b"{":
@@ -59,7 +61,7 @@ def find_tokenizer(
         return read_tokenizer(tokenizer)
     for place in (folder, folder.resolve().parent) if beside else (folder,):
         for name in names:
-            if (place / name).is_file():
+            if (place / name).exists():
                 return read_tokenizer(place / name)
     raise CheckpointError(f"{folder}: has no {' or '.join(names)}; name the file with tokenizer=")
 
