@@ -3,11 +3,13 @@
 #   make hello PYTHON=python3.12    another Python
 #   make lab TORCH=cpu              PyTorch's CPU-only build, a tenth of the download on Linux
 #   make test PYTEST_FLAGS="-n 2"   tests on two processes
+#   make hello SEED=11              another story
 
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?=
 PYTEST_FLAGS ?=
+SEED ?= 7
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
@@ -23,7 +25,8 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 hello: $(VENV)/.course  ## tell a story with the bundled model
-	@$(BIN)/minillama generate --prompt "Once upon a time"
+	@$(BIN)/minillama generate --prompt "Once upon a time" --max-new-tokens 400 \
+	    --temperature 0.6 --top-p 0.9 --seed $(SEED)
 
 lab: $(VENV)/.course  ## open JupyterLab on lesson 00
 	@$(BIN)/minillama lab
