@@ -272,6 +272,7 @@ def test_open_llama_layout_loads_and_generates(hub: Hub, tmp_path: Path, vocabul
 
 def test_tiny_llama_layout_loads_and_generates(hub: Hub, tmp_path: Path, vocabulary: bytes) -> None:
     import safetensors.torch
+
     from minillama.tokenizer.hf_json import write_tokenizer_json
     from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
 
