@@ -1,6 +1,8 @@
 """A quantized model that keeps the protocol of model.Llama and runs in Numba from the embedding to the logits."""
 
+import logging
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ from minillama.quant.kernels.records import RECORD
 from minillama.quant.kernels.threads import parallel_calls, thread_count
 from minillama.quant.linear import QuantMatrix
 from minillama.rope import rope_frequencies
+
+log = logging.getLogger(__name__)
 
 LAYER_MATRICES = (
     "attention.wq", "attention.wk", "attention.wv", "attention.wo", "feed_forward.w1", "feed_forward.w3",
@@ -62,6 +66,8 @@ class QuantizedLlama:
         self._norm = np.ascontiguousarray(norms["norm"], np.float32)
         cos, sin = rope_frequencies(config.head_dim, config.max_seq_len, config.rope_theta, config.rope_scaling)
         self._cos, self._sin = cos.numpy(), sin.numpy()
+        if not any(Path(str(run_blocks.stats.cache_path)).glob("*.run_blocks-*.nbi")):
+            log.warning("compiling the kernels for this processor, once: about half a minute")
         self._widest = max(config.dim, config.hidden_dim, config.n_heads * config.head_dim)
 
     def new_cache(self, batch_size: int, max_len: int) -> QuantCache:
