@@ -1,7 +1,7 @@
 """The same model in transformers: the oracle of the model's tests."""
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+import transformers  # its parts are imported when they are named: collecting the tests stays quick
 
 from minillama.config import ModelConfig, RopeScaling
 from minillama.model import Llama
@@ -59,7 +59,7 @@ def random_llama(config: ModelConfig, seed: int = 0) -> Llama:
     return model.requires_grad_(False)
 
 
-def to_transformers(model: Llama) -> LlamaForCausalLM:
+def to_transformers(model: Llama) -> "transformers.LlamaForCausalLM":
     """The same weights as a transformers model."""
     config = model.config
     sizes = {
@@ -70,9 +70,11 @@ def to_transformers(model: Llama) -> LlamaForCausalLM:
         "rope_parameters": rope_parameters(config), "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None,
     }  # fmt: skip
     if config.sliding_window is None:
-        other: LlamaForCausalLM = LlamaForCausalLM(LlamaConfig(**sizes))
+        other = transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes))
     else:
-        other = MistralForCausalLM(MistralConfig(**sizes, sliding_window=config.sliding_window))
+        other = transformers.MistralForCausalLM(
+            transformers.MistralConfig(**sizes, sliding_window=config.sliding_window)
+        )
     names = {
         "attention.wq": "self_attn.q_proj", "attention.wk": "self_attn.k_proj", "attention.wv": "self_attn.v_proj",
         "attention.wo": "self_attn.o_proj", "feed_forward.w1": "mlp.gate_proj", "feed_forward.w2": "mlp.down_proj",

@@ -1,10 +1,8 @@
 import pytest
 import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import LlamaConfig
-from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
 
 from minillama.config import RopeScaling
 from minillama.rope import apply_rope, permute_hf_to_meta, permute_meta_to_hf, rope_divisors, rope_frequencies
@@ -16,15 +14,15 @@ def test_turns_as_transformers_does(theta: float, head_dim: int) -> None:
     q, k = torch.randn(2, 9, 4, head_dim), torch.randn(2, 9, 2, head_dim)
     cos, sin = rope_frequencies(head_dim, 64, theta)
     positions = torch.arange(20, 29)
-    config = LlamaConfig(
+    config = transformers.LlamaConfig(
         hidden_size=4 * head_dim, num_attention_heads=4, rope_parameters={"rope_type": "default", "rope_theta": theta}
     )
-    their_cos, their_sin = LlamaRotaryEmbedding(config)(q, positions[None])
+    their_cos, their_sin = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config)(q, positions[None])
 
     def halves(x: torch.Tensor) -> torch.Tensor:  # neighbouring pairs to half-split, (B, T, H, K) to (B, H, T, K)
         return torch.cat((x[..., 0::2], x[..., 1::2]), dim=-1).transpose(1, 2)
 
-    theirs = apply_rotary_pos_emb(halves(q), halves(k), their_cos, their_sin)
+    theirs = transformers.models.llama.modeling_llama.apply_rotary_pos_emb(halves(q), halves(k), their_cos, their_sin)
     for ours, other in zip((q, k), theirs, strict=True):
         turned = apply_rope(ours, cos[positions], sin[positions])
         torch.testing.assert_close(halves(turned), other, atol=2e-5, rtol=1e-4)
@@ -36,8 +34,8 @@ def test_llama3_rule_equals_transformers(factor: float, old: int, theta: float) 
         "rope_type": "llama3", "rope_theta": theta, "factor": factor, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
         "original_max_position_embeddings": old,
     }  # fmt: skip
-    config = LlamaConfig(hidden_size=512, num_attention_heads=4, rope_parameters=parameters)
-    theirs, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
+    config = transformers.LlamaConfig(hidden_size=512, num_attention_heads=4, rope_parameters=parameters)
+    theirs, _ = transformers.modeling_rope_utils.ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
     plain = theta ** (-torch.arange(0, 128, 2, dtype=torch.float64) / 128)
     scaling = RopeScaling(kind="llama3", factor=factor, original_max_seq_len=old)
     torch.testing.assert_close((plain / rope_divisors(plain, scaling)).float(), theirs)

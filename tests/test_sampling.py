@@ -2,15 +2,9 @@ import math
 
 import pytest
 import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import (
-    MinPLogitsWarper,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
 
 from minillama.errors import SamplingError
 from minillama.sampling import keep_min_p, keep_top_k, keep_top_p, penalize_repetition, sample
@@ -24,29 +18,31 @@ def support(logits: torch.Tensor) -> torch.Tensor:
 
 @given(st.integers(1, 60))
 def test_top_k_equals_transformers(k: int) -> None:
-    assert torch.equal(keep_top_k(LOGITS, k), TopKLogitsWarper(k)(None, LOGITS))
+    assert torch.equal(keep_top_k(LOGITS, k), transformers.TopKLogitsWarper(k)(None, LOGITS))
 
 
 @given(st.floats(0.01, 0.99))
 def test_top_p_equals_transformers(p: float) -> None:
-    assert torch.equal(support(keep_top_p(LOGITS, p)), support(TopPLogitsWarper(p)(None, LOGITS)))
+    assert torch.equal(support(keep_top_p(LOGITS, p)), support(transformers.TopPLogitsWarper(p)(None, LOGITS)))
 
 
 @given(st.floats(0.01, 0.99))
 def test_min_p_equals_transformers(p: float) -> None:
-    assert torch.equal(support(keep_min_p(LOGITS, p)), support(MinPLogitsWarper(p)(None, LOGITS)))
+    assert torch.equal(support(keep_min_p(LOGITS, p)), support(transformers.MinPLogitsWarper(p)(None, LOGITS)))
 
 
 def test_penalty_equals_transformers() -> None:
     seen = torch.randint(50, (4, 12))
-    theirs = RepetitionPenaltyLogitsProcessor(1.3)(seen, LOGITS.clone())
+    theirs = transformers.RepetitionPenaltyLogitsProcessor(1.3)(seen, LOGITS.clone())
     torch.testing.assert_close(penalize_repetition(LOGITS, seen.tolist(), 1.3), theirs)
 
 
 def test_draws_follow_the_distribution() -> None:
     logits = LOGITS[:1].expand(20_000, -1)
     drawn = sample(logits, temperature=0.7, top_p=0.9, generator=torch.Generator().manual_seed(0))
-    theirs = TopPLogitsWarper(0.9)(None, TemperatureLogitsWarper(0.7)(None, LOGITS[:1])).softmax(-1)[0]
+    theirs = transformers.TopPLogitsWarper(0.9)(
+        None, transformers.TemperatureLogitsWarper(0.7)(None, LOGITS[:1])
+    ).softmax(-1)[0]
     counted = torch.bincount(drawn, minlength=50) / 20_000
     assert (counted - theirs).abs().max() < 0.015
     assert counted[theirs == 0].max() == 0

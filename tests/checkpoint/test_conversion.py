@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from oracles import relative_difference
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer
 
 from minillama.checkpoint import convert, files, load, open_checkpoint, quantize
 from minillama.checkpoint.gguf_writer import write_gguf
@@ -181,7 +181,7 @@ def test_a_metaspace_tokenizer_keeps_its_ids(tmp_path, scheme) -> None:
     out = convert(source, tmp_path / "out", "hf")
     assert ids_of(out) == ids_of(source)
     assert (out / "tokenizer.model").exists() == (scheme == "never")
-    theirs = AutoTokenizer.from_pretrained(out)
+    theirs = transformers.AutoTokenizer.from_pretrained(out)
     for text in TEXTS[:6]:
         assert theirs.encode(text, add_special_tokens=False) == open_checkpoint(out).tokenizer().encode(text, bos=False)
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from oracles import relative_difference, to_transformers
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from minillama.checkpoint.hf import hf_names_to_meta, open_hf, write_hf
 from minillama.checkpoint.hf_config import hf_to_config, read_hf_config
@@ -53,7 +53,7 @@ def test_logits_equal_those_of_the_model_that_transformers_saved(tmp_path, name,
 def test_transformers_computes_the_same_from_what_is_written(tmp_path, name) -> None:
     config = MODEL_CONFIGS[name]
     hf_folder(tmp_path / "m", config)
-    other = AutoModelForCausalLM.from_pretrained(tmp_path / "m")
+    other = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "m")
     with torch.no_grad():
         assert relative_difference(model_of(config)(TOKENS), other(TOKENS).logits) <= TOLERANCE
 
@@ -89,7 +89,7 @@ def test_round_trip_is_bit_exact(tmp_path, dtype, limit) -> None:
     found = open_hf(tmp_path / "m")
     assert found.config == source.config
     assert same_weights(found, source)
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "m", dtype="auto").dtype == dtype
+    assert transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "m", dtype="auto").dtype == dtype
 
 
 def test_names_of_the_older_config_mean_the_same() -> None:
@@ -136,7 +136,7 @@ def test_divisors_cannot_be_written(tmp_path) -> None:
 @pytest.mark.parametrize("words", [sentencepiece_tokenizer(280), byte_pair_tokenizer()], ids=["pieces", "bytes"])
 def test_transformers_encodes_with_the_tokenizer_that_is_written(tmp_path, words) -> None:
     write_hf(from_model(model_of(PLAIN), words), tmp_path / "m")
-    other, ours = AutoTokenizer.from_pretrained(tmp_path / "m"), open_hf(tmp_path / "m").tokenizer()
+    other, ours = transformers.AutoTokenizer.from_pretrained(tmp_path / "m"), open_hf(tmp_path / "m").tokenizer()
     assert (other.bos_token_id, other.eos_token_id) == (words.bos_id, words.eos_id)
     for text in ("ab", " ab  é", "a\nb", "abc 💛 zz", ""):
         assert other.encode(text) == words.encode(text) == ours.encode(text)
