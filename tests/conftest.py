@@ -1,12 +1,17 @@
-"""What every test shares: one thread for PyTorch, and the folder of real files."""
+"""What every test shares: one thread for PyTorch, no deadlines, and the folder of real files."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Read when PyTorch is first imported. The tensors of tests are small, and several workers may run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A machine that is busy is no reason to fail; what takes long is seen in --durations.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
