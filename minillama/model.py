@@ -76,6 +76,12 @@ def check_tokens(tokens: Tensor, config: ModelConfig, cache: Any = None) -> tupl
     return past, total
 
 
+def check_cache_length(max_len: int, config: ModelConfig) -> None:
+    """Raise ContextLengthError unless a cache of `max_len` tokens fits into the model's context."""
+    if not 0 < max_len <= config.max_seq_len:
+        raise ContextLengthError(f"a cache of {max_len} tokens, but the model's context is {config.max_seq_len}")
+
+
 class Block(nn.Module):
     """One layer: attention between the tokens, then a feed-forward for each, both added to the stream.
 
@@ -156,8 +162,7 @@ class Llama(nn.Module):
             ContextLengthError: longer than the model's context.
         """
         config, weight = self.config, self.norm.weight
-        if not 0 < max_len <= config.max_seq_len:
-            raise ContextLengthError(f"a cache of {max_len} tokens, but the model's context is {config.max_seq_len}")
+        check_cache_length(max_len, config)
         return self.pieces.KVCache(
             config.n_layers, batch_size, max_len, config.n_kv_heads, config.head_dim, weight.dtype, weight.device
         )

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from minillama.config import ModelConfig
-from minillama.errors import ContextLengthError
-from minillama.model import check_tokens
+from minillama.model import check_cache_length, check_tokens
 from minillama.quant.engine.cache import QuantCache
 from minillama.quant.engine.forward import run_blocks, run_output
 from minillama.quant.kernels.choose import choose_path
@@ -77,8 +76,7 @@ class QuantizedLlama:
             ContextLengthError: longer than the model's context.
         """
         config = self.config
-        if not 0 < max_len <= config.max_seq_len:
-            raise ContextLengthError(f"a cache of {max_len} tokens, but the model's context is {config.max_seq_len}")
+        check_cache_length(max_len, config)
         return QuantCache(config.n_layers, batch_size, config.n_kv_heads, max_len, config.head_dim)
 
     def __call__(self, tokens: Tensor, cache: QuantCache | None = None) -> Tensor:
