@@ -17,9 +17,11 @@ from numba import njit, prange
 
 from minillama.quant.formats import row_bytes
 from minillama.quant.kernels.choose import available_paths
-from minillama.quant.kernels.layout import FORMAT_NUMBERS, PackedMatrix, aligned_bytes, pack
+from minillama.quant.kernels.layout import FORMAT_NUMBERS, PackedMatrix
 from minillama.quant.kernels.matmul import matmul
+from minillama.quant.kernels.packing import pack
 from minillama.quant.kernels.threads import parallel_calls, thread_count
+from minillama.quant.pages import own_pages
 
 MANY = 128
 
@@ -48,7 +50,7 @@ def random_matrices(name: str, rows: int, columns: int, n_bytes: int) -> list[Pa
     first = pack(blocks, name, (rows, columns))
     copies = [first]
     for _ in range(n_bytes // first.nbytes):
-        data = aligned_bytes(first.nbytes)
+        data = own_pages(first.nbytes, huge=True)
         data[:] = first.data
         copies.append(PackedMatrix(format=name, shape=first.shape, data=data))
     return copies

@@ -29,6 +29,7 @@ FLOORS: dict[str, int] = {
     "minillama.quant.blocks": 1,
     "minillama.quant.formats": 1,
     "minillama.quant.kquants": 1,
+    "minillama.quant.pages": 1,
     "minillama.quant.scale_search": 1,
     "minillama.attention": 2,
     "minillama.quant.kernels.": 2,

@@ -22,7 +22,8 @@ from minillama.errors import CheckpointError, ConfigError
 from minillama.model import Llama, Pieces
 from minillama.quant.engine.model import QuantizedLlama, can_run, packed_bytes
 from minillama.quant.formats import FORMATS
-from minillama.quant.kernels.layout import pack
+from minillama.quant.kernels.packing import pack
+from minillama.quant.kernels.threads import thread_count
 from minillama.quant.linear import QuantEmbedding, QuantLinear, QuantMatrix
 from minillama.tokenizer import Tokenizer
 
@@ -260,7 +261,7 @@ def _build(
 
 def _build_engine(checkpoint: Checkpoint, plan: dict[str, str]) -> QuantizedLlama:
     """The quantized model: each matrix is packed for the kernels as it is read."""
-    matrices, norms = {}, {}
+    matrices, norms, threads = {}, {}, thread_count(None)
     for name, tensor in checkpoint.tensors.items():
         data, key = read_checked(name, tensor), name.removesuffix(".weight")
         if len(tensor.shape) == 1:
@@ -271,7 +272,7 @@ def _build_engine(checkpoint: Checkpoint, plan: dict[str, str]) -> QuantizedLlam
         if key == "tok_embeddings":
             embedding = QuantMatrix(blocks, plan[name], (rows, columns))
             if checkpoint.config.tied:
-                matrices["output"] = pack(blocks, plan[name], (rows, columns))
+                matrices["output"] = pack(blocks, plan[name], (rows, columns), threads)
         else:
-            matrices[key] = pack(blocks, plan[name], (rows, columns))
+            matrices[key] = pack(blocks, plan[name], (rows, columns), threads)
     return QuantizedLlama(checkpoint.config, matrices, embedding, norms)

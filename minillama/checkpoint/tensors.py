@@ -1,6 +1,5 @@
 """One stored tensor at a time: from the form of the file to the form that is asked for, in pieces of rows."""
 
-import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from minillama.checkpoint.source import FLOAT_DTYPES, StoredTensor
 from minillama.errors import CheckpointError
 from minillama.quant.formats import FORMATS, row_bytes
+from minillama.quant.pages import own_pages
 
 WEIGHTS_AT_ONCE = 1 << 20  # 4 MB of float32 while a matrix is converted
 SCALES = {  # format -> first byte of a block's float16 scales, and how many there are
@@ -146,16 +146,6 @@ def _written_format(name: str, tensor: StoredTensor, common: str) -> str:
     return tensor.format
 
 
-def own_pages(rows: int, row_bytes: int) -> np.ndarray:
-    """An empty uint8 (rows, row_bytes) in pages of its own.
-
-    From the heap, matrices that stay would lie between temporaries that go, and a 7B would keep a gigabyte of holes.
-    """
-    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}  # not Windows
-    pages = mmap.mmap(-1, max(1, rows * row_bytes), **private)
-    return np.frombuffer(pages, np.uint8, rows * row_bytes).reshape(rows, row_bytes)
-
-
 def to_blocks(data: torch.Tensor | np.ndarray, format: str, target: str) -> np.ndarray:
     """Weights of any format, quantized.
 
@@ -175,7 +165,8 @@ def to_blocks(data: torch.Tensor | np.ndarray, format: str, target: str) -> np.n
         columns = data.shape[1]
     else:
         columns = data.shape[1] // FORMATS[format].block_bytes * FORMATS[format].block_size
-    out = own_pages(len(data), row_bytes(target, columns))
+    size = row_bytes(target, columns)
+    out = own_pages(len(data) * size).reshape(len(data), size)
     for rows in _row_pieces(len(data), columns):
         piece = data[rows]
         values = piece.float().numpy() if isinstance(piece, torch.Tensor) else FORMATS[format].dequantize(piece)

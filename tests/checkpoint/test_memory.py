@@ -13,9 +13,9 @@ from minillama.checkpoint.memory import (
     parse_vm_stat,
     weight_bytes,
 )
-from minillama.checkpoint.tensors import own_pages
 from minillama.config import PRESETS
 from minillama.errors import NotEnoughMemoryError
+from minillama.quant.pages import own_pages
 
 GB = 10**9
 SEVEN = PRESETS["llama-7b"]
@@ -91,7 +91,7 @@ def test_windows_without_its_library_is_unknown() -> None:
 @linux
 def test_own_memory_grows_with_what_is_taken() -> None:
     before, _ = own_memory()
-    taken = own_pages(1, 50_000_000)  # a part of the heap could be one that is free but held already
+    taken = own_pages(50_000_000)  # a part of the heap could be one that is free but held already
     taken[:] = 1
     after, peak = own_memory()
     assert after - before > 0.9 * taken.nbytes

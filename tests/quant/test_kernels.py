@@ -10,8 +10,8 @@ from minillama.errors import ConfigError, ShapeError
 from minillama.quant.formats import FORMATS, row_bytes
 from minillama.quant.kernels import matmul as matmul_module
 from minillama.quant.kernels.choose import available_paths
-from minillama.quant.kernels.layout import pack
 from minillama.quant.kernels.matmul import matmul, matvec
+from minillama.quant.kernels.packing import pack
 
 PATHS = available_paths()
 TOKENS = (1, 2, 3, 5, 8, 17, 128)

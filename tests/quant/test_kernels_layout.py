@@ -11,7 +11,8 @@ from quant.kernel_cases import KERNEL_FORMATS, columns_of, random_blocks, with_s
 
 from minillama.errors import ShapeError
 from minillama.quant.formats import FORMATS, row_bytes
-from minillama.quant.kernels.layout import ALIGNMENT, pack
+from minillama.quant.kernels.layout import ALIGNMENT
+from minillama.quant.kernels.packing import pack
 from minillama.quant.kernels.portable import unpack
 
 

@@ -81,7 +81,7 @@ def test_importing_compiles_nothing() -> None:
 
 USE_EVERYTHING = """
 import numpy as np
-from minillama.quant.kernels.layout import pack
+from minillama.quant.kernels.packing import pack
 from minillama.quant.kernels.matmul import matmul
 from minillama.quant.kernels.portable import unpack
 packed = pack(np.zeros((16, 36), np.uint8), "q4_0", (16, 64))

@@ -36,3 +36,26 @@ def bits_to_float(typingctx, bits):
         return builder.bitcast(args[0], ir.FloatType())
 
     return types.float32(types.int32), codegen
+
+
+@intrinsic
+def load_word(typingctx, address):
+    """The uint32 at an address, which need not be a multiple of 4."""
+
+    def codegen(context, builder, signature, args):
+        word = builder.load(builder.inttoptr(args[0], ir.IntType(32).as_pointer()))
+        word.align = 1
+        return word
+
+    return types.uint32(types.intp), codegen
+
+
+@intrinsic
+def store_word(typingctx, address, word):
+    """Writes a uint32 at an address, which need not be a multiple of 4."""
+
+    def codegen(context, builder, signature, args):
+        builder.store(args[1], builder.inttoptr(args[0], ir.IntType(32).as_pointer())).align = 1
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.uint32), codegen
