@@ -16,7 +16,7 @@ from minillama.checkpoint.hf import open_hf_tokenizer
 from minillama.checkpoint.memory import check_fits, fits_in_memory, free_memory
 from minillama.checkpoint.opening import open_checkpoint
 from minillama.checkpoint.source import FLOAT_DTYPES, Checkpoint
-from minillama.checkpoint.tensors import is_float, read_checked, stored_bytes, to_blocks, to_dtype
+from minillama.checkpoint.tensors import is_float, not_finite, read_checked, stored_bytes, to_blocks, to_dtype
 from minillama.checkpoint.tokenizers import find_tokenizer, read_tokenizer
 from minillama.errors import CheckpointError, ConfigError
 from minillama.model import Llama, Pieces
@@ -263,7 +263,8 @@ def _build_engine(checkpoint: Checkpoint, plan: dict[str, str]) -> QuantizedLlam
     """The quantized model: each matrix is packed for the kernels as it is read."""
     matrices, norms, threads = {}, {}, thread_count(None)
     for name, tensor in checkpoint.tensors.items():
-        data, key = read_checked(name, tensor), name.removesuffix(".weight")
+        key, packed = name.removesuffix(".weight"), tensor.format == plan[name] and name != "tok_embeddings.weight"
+        data = read_checked(name, tensor, finite=not packed)
         if len(tensor.shape) == 1:
             norms[key] = to_dtype(name, data, tensor.format, torch.float32).numpy()
             continue
@@ -275,4 +276,6 @@ def _build_engine(checkpoint: Checkpoint, plan: dict[str, str]) -> QuantizedLlam
                 matrices["output"] = pack(blocks, plan[name], (rows, columns), threads)
         else:
             matrices[key] = pack(blocks, plan[name], (rows, columns), threads)
+            if not matrices[key].finite:
+                raise not_finite(name)
     return QuantizedLlama(checkpoint.config, matrices, embedding, norms)

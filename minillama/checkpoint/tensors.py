@@ -8,14 +8,10 @@ import torch
 
 from minillama.checkpoint.source import FLOAT_DTYPES, StoredTensor
 from minillama.errors import CheckpointError
-from minillama.quant.formats import FORMATS, row_bytes
+from minillama.quant.formats import FORMATS, SCALES, row_bytes
 from minillama.quant.pages import own_pages
 
 WEIGHTS_AT_ONCE = 1 << 20  # 4 MB of float32 while a matrix is converted
-SCALES = {  # format -> first byte of a block's float16 scales, and how many there are
-    "q8_0": (0, 1), "q4_0": (0, 1), "q4_1": (0, 2), "q5_0": (0, 1), "q5_1": (0, 2), "q4_k": (0, 2), "q5_k": (0, 2),
-    "q6_k": (208, 1),
-}  # fmt: skip
 
 
 def is_float(format: str) -> bool:
@@ -48,8 +44,13 @@ def float_format(tensors: dict[str, StoredTensor]) -> str:
     return first if is_float(first) else "f16"
 
 
-def read_checked(name: str, tensor: StoredTensor) -> torch.Tensor | np.ndarray:
+def read_checked(name: str, tensor: StoredTensor, finite: bool = True) -> torch.Tensor | np.ndarray:
     """What the file holds, if it is finite and of the promised shape.
+
+    Args:
+        name: for the error.
+        tensor: what to read.
+        finite: False leaves that check to the caller, who reads all of it anyway.
 
     Raises:
         CheckpointError: NaN, infinity, or another shape or dtype than the header said.
@@ -61,8 +62,14 @@ def read_checked(name: str, tensor: StoredTensor) -> torch.Tensor | np.ndarray:
         expected = (np.dtype(np.uint8), (tensor.shape[0], row_bytes(tensor.format, tensor.shape[1])))
     if (data.dtype, tuple(data.shape)) != expected:
         raise CheckpointError(f"tensor {name} is {data.dtype} {tuple(data.shape)}, its header said {expected}")
-    check_finite(name, data, tensor.format)
+    if finite:
+        check_finite(name, data, tensor.format)
     return data
+
+
+def not_finite(name: str) -> CheckpointError:
+    """The error for a tensor that holds NaN or infinity."""
+    return CheckpointError(f"tensor {name} holds NaN or infinity: the file is damaged, or its training diverged")
 
 
 def check_finite(name: str, data: torch.Tensor | np.ndarray, format: str) -> None:
@@ -76,7 +83,7 @@ def check_finite(name: str, data: torch.Tensor | np.ndarray, format: str) -> Non
         scales = np.ascontiguousarray(blocks[:, start : start + 2 * count]).view(np.float16)
         finite = bool(np.isfinite(scales).all())
     if not finite:
-        raise CheckpointError(f"tensor {name} holds NaN or infinity: the file is damaged, or its training diverged")
+        raise not_finite(name)
 
 
 def to_dtype(name: str, data: torch.Tensor | np.ndarray, format: str, dtype: torch.dtype) -> torch.Tensor:

@@ -244,6 +244,13 @@ FORMATS: dict[str, BlockFormat] = {
 }
 
 
+# The first byte of a block's float16 scales, and how many there are.
+SCALES = {
+    "q8_0": (0, 1), "q4_0": (0, 1), "q4_1": (0, 2), "q5_0": (0, 1), "q5_1": (0, 2), "q4_k": (0, 2), "q5_k": (0, 2),
+    "q6_k": (208, 1),
+}  # fmt: skip
+
+
 def row_bytes(name: str, columns: int) -> int:
     """Bytes of one row of `columns` weights in the format called `name`.
 

@@ -1,10 +1,14 @@
 """Memory for what is large and stays: pages of its own, apart from the heap."""
 
+import contextlib
+import ctypes
 import mmap
+import sys
 
 import numpy as np
 
 HUGE_PAGE_BYTES = 2 << 20
+POPULATE_READ = 22  # of madvise, Linux 5.14 and later; the mmap module does not name it
 
 
 def own_pages(n_bytes: int, huge: bool = False) -> np.ndarray:
@@ -26,8 +30,21 @@ def own_pages(n_bytes: int, huge: bool = False) -> np.ndarray:
     private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}  # not Windows
     pages = mmap.mmap(-1, max(1, n_bytes), **private)
     if huge and n_bytes >= HUGE_PAGE_BYTES and hasattr(mmap, "MADV_HUGEPAGE"):
-        try:
+        with contextlib.suppress(OSError):  # a kernel without them
             pages.madvise(mmap.MADV_HUGEPAGE)
-        except OSError:  # a kernel without them
-            pass
     return np.frombuffer(pages, np.uint8, n_bytes)
+
+
+def read_ahead(array: np.ndarray) -> None:
+    """Bring the pages of a mapped file that an array lies in into memory at once, rather than one by one.
+
+    A hint: where the system does not know it, nothing happens.
+
+    Args:
+        array: C-contiguous, of any dtype; what it holds is only read.
+    """
+    if sys.platform != "linux":
+        return
+    start = array.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
+    length = array.ctypes.data + array.nbytes - start
+    ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), POPULATE_READ)

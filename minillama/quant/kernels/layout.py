@@ -50,11 +50,13 @@ class PackedMatrix:
         format: "q4_0", "q8_0", "q4_k", "q5_k" or "q6_k".
         shape: (N, K).
         data: uint8, the packed groups, at an address that is a multiple of 64.
+        finite: whether every float16 scale is a number.
     """
 
     format: str
     shape: tuple[int, int]
     data: np.ndarray
+    finite: bool = True
 
     @property
     def number(self) -> int:
@@ -75,10 +77,3 @@ class PackedMatrix:
     def nbytes(self) -> int:
         """Bytes of the groups."""
         return self.data.nbytes
-
-
-def aligned_bytes(count: int) -> np.ndarray:
-    """`count` zero bytes at an address that is a multiple of 64; their memory is taken when they are written."""
-    room = np.zeros(count + ALIGNMENT, np.uint8)
-    skip = -room.ctypes.data % ALIGNMENT
-    return room[skip : skip + count]

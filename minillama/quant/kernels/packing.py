@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from minillama.errors import ShapeError
-from minillama.quant.formats import row_bytes
+from minillama.quant.formats import FORMATS, SCALES, row_bytes
 from minillama.quant.kernels.bits import load_word, store_word
 from minillama.quant.kernels.layout import (
     BLOCK,
@@ -24,7 +24,7 @@ from minillama.quant.kernels.layout import (
     PackedMatrix,
     group_bytes,
 )
-from minillama.quant.pages import own_pages
+from minillama.quant.pages import own_pages, read_ahead
 from minillama.shapes import check_shape
 
 NIBBLES, PAIRS, SINGLES = np.uint32(0x0F0F0F0F), np.uint32(0x03030303), np.uint32(0x01010101)
@@ -152,11 +152,29 @@ def _pack_q6_k(rows, row, n_blocks, r, out):
                 store_word(out.ctypes.data + planes + 128 * block + 64 * part + 4 * r, plane)
 
 
+@njit(nogil=True)
+def _scales_are_finite(blocks, start, stop, block_bytes, scale, count):
+    """Whether the `count` float16 at byte `scale` of each block from byte start to byte stop - 1 are numbers."""
+    finite = True
+    for here in range(start + scale + 1, stop, block_bytes):
+        for i in range(count):
+            finite &= (blocks[here + 2 * i] & 0x7C) != 0x7C  # the exponent of infinity and NaN
+    return finite
+
+
 @njit(nogil=True, cache=True)
-def _pack_groups(format, blocks, row_size, n_rows, n_blocks, first, last, out):
-    """Packs groups first..last-1 of the rows, which are row_size bytes each, into `out`."""
-    size = group_bytes(format, n_blocks)
+def _pack_groups(format, blocks, row_size, n_rows, n_blocks, scales, first, last, out):
+    """Packs groups first..last-1 of the rows, which are row_size bytes each, into `out`.
+
+    Args:
+        scales: bytes of a block, and the two numbers of formats.SCALES.
+
+    Returns:
+        Whether all scales are finite.
+    """
+    size, finite = group_bytes(format, n_blocks), True
     for row in range(ROWS * first, min(ROWS * last, n_rows)):  # the rest of the last group stays zero
+        finite &= _scales_are_finite(blocks, row * row_size, (row + 1) * row_size, *scales)
         group, r = row // ROWS, row % ROWS
         place = out[group * size : (group + 1) * size]
         if format == Q4_0:
@@ -169,6 +187,7 @@ def _pack_groups(format, blocks, row_size, n_rows, n_blocks, first, last, out):
             _pack_q5_k(blocks, row * row_size, n_blocks, r, place)
         else:
             _pack_q6_k(blocks, row * row_size, n_blocks, r, place)
+    return finite
 
 
 def pack(blocks: np.ndarray, format: str, shape: tuple[int, int], threads: int = 1) -> PackedMatrix:
@@ -192,11 +211,12 @@ def pack(blocks: np.ndarray, format: str, shape: tuple[int, int], threads: int =
     data = own_pages(n_groups * group_bytes(number, n_blocks), huge=True)
     source, size = np.ascontiguousarray(blocks).view(np.ndarray).reshape(-1), row_bytes(format, shape[1])
     shares = [n_groups * share // threads for share in range(threads + 1)]
+    scales = (FORMATS[format].block_bytes, *SCALES[format])
+    read_ahead(source)
     with ThreadPoolExecutor(threads) as pool:
         works = [
-            pool.submit(_pack_groups, number, source, size, shape[0], n_blocks, first, last, data)
+            pool.submit(_pack_groups, number, source, size, shape[0], n_blocks, scales, first, last, data)
             for first, last in itertools.pairwise(shares)
         ]
-    for work in works:
-        work.result()
-    return PackedMatrix(format=format, shape=shape, data=data)
+    finite = all([work.result() for work in works])
+    return PackedMatrix(format=format, shape=shape, data=data, finite=finite)
