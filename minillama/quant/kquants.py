@@ -77,6 +77,7 @@ def _encode_q4_k(blocks: np.ndarray, out: np.ndarray) -> None:
     out["scales"] = pack_scales(small_scales, small_minimums)
     scale = (out["d"].astype(np.float32)[:, None] * small_scales).reshape(-1)  # (8 n,)
     minimum = (out["dmin"].astype(np.float32)[:, None] * small_minimums).reshape(-1)
+    minimum[np.isinf(minimum)] = np.nan  # beyond float16: what ggml rounds to the lowest code, as it does NaN
     rounded = round_within((x + minimum) / scale, 0, 15)
     codes = np.where(scale == 0, codes, rounded).astype(np.uint8)
     out["codes"] = join_nibbles(codes.T.reshape(-1, 4, 64))  # 32 bytes hold two sub-blocks: low, high
@@ -111,8 +112,11 @@ def _encode_q6_k(blocks: np.ndarray, out: np.ndarray) -> None:
     zero = np.abs(largest) < TINY
     inverse = np.where(zero, np.float32(0), np.float32(-128) / largest)
     out["d"] = np.where(zero, np.float32(0), 1 / inverse)[:, 0]
-    out["scales"] = round_within(inverse * scales, -128, 127)
+    small_scales = inverse * scales
+    small_scales[np.isnan(small_scales)] = 0  # an infinite one, beyond float32, by 0
+    out["scales"] = round_within(small_scales, -128, 127)
     scale = (out["d"].astype(np.float32)[:, None] * out["scales"]).reshape(-1)  # (16 n,)
+    scale[np.isnan(scale)] = np.inf  # beyond float16: the code is 0, as ggml's of NaN
     rounded = round_within(x / scale, -32, 31)
     codes = (np.where(scale == 0, codes, rounded) + np.float32(32)).astype(np.uint8).T.reshape(-1, 2, 4, 32)
     codes[zero[:, 0]] = 0
