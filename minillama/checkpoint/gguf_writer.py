@@ -22,6 +22,7 @@ from minillama.checkpoint.gguf_mixtures import FILE_TYPES, format_that_divides, 
 from minillama.checkpoint.gguf_model import ARCHITECTURE, ROPE_DIVISORS, divisors_of, gguf_name, metadata_of
 from minillama.checkpoint.gguf_tokenizer import metadata_of_tokenizer
 from minillama.checkpoint.source import Checkpoint, StoredTensor
+from minillama.checkpoint.tensors import quantized_pieces
 from minillama.errors import CheckpointError
 from minillama.files import new_file
 from minillama.quant.formats import FORMATS, row_bytes
@@ -29,16 +30,6 @@ from minillama.quant.formats import FORMATS, row_bytes
 logger = logging.getLogger(__name__)
 
 QUANTIZATION_VERSION = 2  # ggml.h, GGML_QNT_VERSION
-VALUES_AT_ONCE = 1 << 22
-
-_F16_OVERFLOW = 65520.0  # from here on a number rounds to infinity in float16
-_OVERFLOW = {
-    "f16": _F16_OVERFLOW,
-    "q8_0": _F16_OVERFLOW * 127,
-    "q4_0": _F16_OVERFLOW * 8,
-    "q4_k": _F16_OVERFLOW * 63 / 2,  # half of what the plain scales hold: fitted ones may be larger
-    "q6_k": _F16_OVERFLOW * 128 * 32 / 2,
-}
 _TYPE_OF_DTYPE = {np.dtype(layout.format): kind for kind, layout in SCALARS.items()}
 
 
@@ -116,19 +107,6 @@ def _header(metadata: Mapping[str, Value], planned: list[_Planned]) -> bytes:
     return header.ljust(padded(len(header)), b"\0")
 
 
-def _float_rows(stored: StoredTensor, data: torch.Tensor | np.ndarray) -> Iterator[np.ndarray]:
-    """A tensor as float32 (n, columns), some rows at a time; a vector is one row."""
-    columns = stored.shape[-1]
-    rows = data.reshape(-1, data.shape[-1])
-    step = max(1, VALUES_AT_ONCE // columns)
-    for start in range(0, len(rows), step):
-        piece = rows[start : start + step]
-        if isinstance(piece, torch.Tensor):
-            yield piece.float().numpy()
-        else:
-            yield FORMATS[stored.format].dequantize(piece)
-
-
 def _pieces(tensor: _Planned) -> Iterator[bytes | memoryview]:
     """The bytes of a tensor in its new format.
 
@@ -139,17 +117,11 @@ def _pieces(tensor: _Planned) -> Iterator[bytes | memoryview]:
     if isinstance(data, np.ndarray) and tensor.stored.format == tensor.format:
         yield np.ascontiguousarray(data).data.cast("B")  # the same blocks: nothing is rounded a second time
         return
-    block_format = FORMATS[tensor.format]
-    assert block_format.quantize is not None
-    limit = _OVERFLOW.get(tensor.format, float("inf"))
-    for rows in _float_rows(tensor.stored, data):
-        largest = float(np.abs(rows).max())
-        if not largest < limit:
-            remedy = "is not a finite number: the checkpoint is damaged"
-            if np.isfinite(largest):
-                remedy = f"is more than {tensor.format} can hold: write f32 or bf16"
-            raise CheckpointError(f"{tensor.name} holds a weight of magnitude {largest:g}, which {remedy}")
-        yield block_format.quantize(rows).data.cast("B")
+    try:
+        for blocks in quantized_pieces(data, tensor.stored.format, tensor.format):
+            yield blocks.data.cast("B")
+    except CheckpointError as error:
+        raise CheckpointError(f"{tensor.name} holds {error}") from error
 
 
 def gguf_metadata(checkpoint: Checkpoint, format: str) -> dict[str, Value]:

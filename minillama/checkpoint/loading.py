@@ -251,7 +251,7 @@ def _build(
         if plan[name] == "float":
             _assign(model, name, to_dtype(name, data, tensor.format, dtype).to(device))
         else:
-            blocks = to_blocks(data, tensor.format, plan[name])
+            blocks = to_blocks(name, data, tensor.format, plan[name])
             _replace(model, name, blocks, plan[name], tensor.shape, dtype)
     left = [name for name, parameter in model.named_parameters() if parameter.is_meta]
     if left:
@@ -269,7 +269,7 @@ def _build_engine(checkpoint: Checkpoint, plan: dict[str, str]) -> QuantizedLlam
             norms[key] = to_dtype(name, data, tensor.format, torch.float32).numpy()
             continue
         rows, columns = tensor.shape
-        blocks = to_blocks(data, tensor.format, plan[name])
+        blocks = to_blocks(name, data, tensor.format, plan[name])
         if key == "tok_embeddings":
             embedding = QuantMatrix(blocks, plan[name], (rows, columns))
             if checkpoint.config.tied:

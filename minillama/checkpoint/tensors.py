@@ -1,6 +1,8 @@
 """One stored tensor at a time: from the form of the file to the form that is asked for, in pieces of rows."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,18 @@ import torch
 from minillama.checkpoint.source import FLOAT_DTYPES, StoredTensor
 from minillama.errors import CheckpointError
 from minillama.quant.formats import FORMATS, SCALES, row_bytes
+from minillama.quant.kernels.threads import thread_count
 from minillama.quant.pages import own_pages
 
 WEIGHTS_AT_ONCE = 1 << 20  # 4 MB of float32 while a matrix is converted
+_F16_OVERFLOW = 65520.0  # from here on a number rounds to infinity in float16
+_TOO_LARGE = {  # magnitudes that overflow a format, or its float16 scales
+    "f16": _F16_OVERFLOW,
+    "q8_0": _F16_OVERFLOW * 127,
+    "q4_0": _F16_OVERFLOW * 8,
+    "q4_k": _F16_OVERFLOW * 63 / 2,  # half of what the plain scales hold: fitted ones may be larger
+    "q6_k": _F16_OVERFLOW * 128 * 32 / 2,
+}
 
 
 def is_float(format: str) -> bool:
@@ -86,6 +97,18 @@ def check_finite(name: str, data: torch.Tensor | np.ndarray, format: str) -> Non
         raise not_finite(name)
 
 
+def _columns(data: torch.Tensor | np.ndarray, format: str) -> int:
+    """Weights in a row."""
+    if isinstance(data, torch.Tensor):
+        return data.shape[-1]
+    return data.shape[-1] // FORMATS[format].block_bytes * FORMATS[format].block_size
+
+
+def _row_pieces(rows: int, columns: int) -> Iterator[slice]:
+    step = max(1, WEIGHTS_AT_ONCE // columns)
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
+
+
 def to_dtype(name: str, data: torch.Tensor | np.ndarray, format: str, dtype: torch.dtype) -> torch.Tensor:
     """Weights of any format as floats; the very same tensor where it has that dtype already.
 
@@ -103,7 +126,7 @@ def to_dtype(name: str, data: torch.Tensor | np.ndarray, format: str, dtype: tor
             return data
         out = data.to(dtype)
     else:
-        columns = data.shape[1] // FORMATS[format].block_bytes * FORMATS[format].block_size
+        columns = _columns(data, format)
         out = torch.empty(len(data), columns, dtype=dtype)
         for rows in _row_pieces(len(data), columns):
             out[rows] = torch.from_numpy(FORMATS[format].dequantize(data[rows]))
@@ -153,34 +176,74 @@ def _written_format(name: str, tensor: StoredTensor, common: str) -> str:
     return tensor.format
 
 
-def to_blocks(data: torch.Tensor | np.ndarray, format: str, target: str) -> np.ndarray:
+def float_pieces(data: torch.Tensor | np.ndarray, format: str) -> Iterator[np.ndarray]:
+    """A tensor of any format as float32 (n, K), some rows at a time; a vector is one row."""
+    rows = data.reshape(-1, data.shape[-1])
+    for which in _row_pieces(len(rows), _columns(rows, format)):
+        piece = rows[which]
+        yield piece.float().numpy() if isinstance(piece, torch.Tensor) else FORMATS[format].dequantize(piece)
+
+
+def _quantize_checked(values: np.ndarray, format: str) -> np.ndarray:
+    """Weights in a format that can hold them."""
+    largest = float(np.maximum(-values.min(initial=0), values.max(initial=0)))  # NaN where any weight is
+    if not largest < _TOO_LARGE.get(format, float("inf")):
+        remedy = "is not a finite number: the checkpoint is damaged"
+        if np.isfinite(largest):
+            remedy = f"is more than {format} can hold: keep f32 or bf16"
+        raise CheckpointError(f"a weight of magnitude {largest:g}, which {remedy}")
+    quantize = FORMATS[format].quantize
+    assert quantize is not None, format
+    return quantize(values)
+
+
+def quantized_pieces(data: torch.Tensor | np.ndarray, format: str, target: str) -> Iterator[np.ndarray]:
+    """A tensor in another format, some rows at a time and in order, by as many threads as there are cores.
+
+    Args:
+        data: what StoredTensor.read gave.
+        format: its format.
+        target: a format of FORMATS that can be written.
+
+    Yields:
+        uint8 (n, row_bytes).
+
+    Raises:
+        CheckpointError: a weight that is not a number, or beyond what the format can hold; without the tensor's name.
+    """
+    threads, waiting = thread_count(None), deque[Future[np.ndarray]]()
+    with ThreadPoolExecutor(threads) as pool:
+        for values in float_pieces(data, format):
+            waiting.append(pool.submit(_quantize_checked, values, target))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def to_blocks(name: str, data: torch.Tensor | np.ndarray, format: str, target: str) -> np.ndarray:
     """Weights of any format, quantized.
 
     Args:
+        name: for the error.
         data: what StoredTensor.read gave for a matrix.
         format: its format.
         target: a format of FORMATS that can be written.
 
     Returns:
         uint8 (N, row_bytes).
+
+    Raises:
+        CheckpointError: a weight beyond what the format can hold.
     """
     if format == target and isinstance(data, np.ndarray):
         return data
-    quantize = FORMATS[target].quantize
-    assert quantize is not None, target
-    if isinstance(data, torch.Tensor):
-        columns = data.shape[1]
-    else:
-        columns = data.shape[1] // FORMATS[format].block_bytes * FORMATS[format].block_size
-    size = row_bytes(target, columns)
+    size, start = row_bytes(target, _columns(data, format)), 0
     out = own_pages(len(data) * size).reshape(len(data), size)
-    for rows in _row_pieces(len(data), columns):
-        piece = data[rows]
-        values = piece.float().numpy() if isinstance(piece, torch.Tensor) else FORMATS[format].dequantize(piece)
-        out[rows] = quantize(values)
+    try:
+        for piece in quantized_pieces(data, format, target):
+            out[start : start + len(piece)] = piece
+            start += len(piece)
+    except CheckpointError as error:
+        raise CheckpointError(f"tensor {name} holds {error}") from error
     return out
-
-
-def _row_pieces(rows: int, columns: int) -> Iterator[slice]:
-    step = max(1, WEIGHTS_AT_ONCE // columns)
-    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minillama.errors import ShapeError
+from minillama.errors import CheckpointError, ShapeError
 
 BLOCKS_AT_ONCE = 2048  # so that temporaries stay in the processor's second-level cache
 
@@ -40,6 +40,19 @@ def split_into_blocks(x: np.ndarray, block_size: int) -> np.ndarray:
     if x.shape[1] % block_size:
         raise ShapeError(f"rows of {x.shape[1]} weights do not divide into blocks of {block_size}")
     return np.ascontiguousarray(x, dtype=np.float32).reshape(-1, block_size)
+
+
+def split_finite(x: np.ndarray, block_size: int) -> np.ndarray:
+    """`split_into_blocks` for formats whose blocks share a scale, which a weight that is not finite would spoil.
+
+    Raises:
+        ShapeError: see split_into_blocks.
+        CheckpointError: NaN or infinity.
+    """
+    blocks = split_into_blocks(x, block_size)
+    if not np.isfinite(blocks.min(initial=0)) or not np.isfinite(blocks.max(initial=0)):
+        raise CheckpointError("the weights hold NaN or infinity: the file is damaged, or its training diverged")
+    return blocks
 
 
 def records(blocks: np.ndarray, layout: np.dtype) -> np.ndarray:

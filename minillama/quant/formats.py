@@ -20,7 +20,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from minillama.errors import ShapeError
-from minillama.quant.blocks import BLOCKS_AT_ONCE, join_nibbles, parts, records, split_into_blocks, split_nibbles
+from minillama.quant.blocks import (
+    BLOCKS_AT_ONCE,
+    join_nibbles,
+    parts,
+    records,
+    split_finite,
+    split_into_blocks,
+    split_nibbles,
+)
 from minillama.quant.kquants import (
     Q4_K,
     Q5_K,
@@ -67,7 +75,7 @@ def quantize_q8_0(x: np.ndarray) -> np.ndarray:
     >>> quantize_q8_0(np.ones((1, 32), np.float32))[0, 2]
     np.uint8(127)
     """
-    blocks = split_into_blocks(x, BLOCK)  # (N * K / 32, 32)
+    blocks = split_finite(x, BLOCK)  # (N * K / 32, 32)
     out = np.empty(len(blocks), Q8_0)
     for part in parts(len(blocks)):
         with np.errstate(all="ignore"):  # a zero block divides by zero; a huge one overflows float16
@@ -103,7 +111,7 @@ def quantize_q4_0(x: np.ndarray) -> np.ndarray:
     >>> quantize_q4_0(np.ones((1, 32), np.float32))[0, :3]
     array([  0, 176,   0], dtype=uint8)
     """
-    blocks = split_into_blocks(x, BLOCK)  # (N * K / 32, 32)
+    blocks = split_finite(x, BLOCK)  # (N * K / 32, 32)
     out = np.empty(len(blocks), Q4_0)
     for part in parts(len(blocks)):
         with np.errstate(all="ignore"):  # a zero block divides by zero; a huge one overflows float16

@@ -16,7 +16,7 @@ arithmetic is in float32 and in ggml's order of operations, so the bytes are equ
 
 import numpy as np
 
-from minillama.quant.blocks import join_nibbles, parts, records, split_into_blocks, split_nibbles
+from minillama.quant.blocks import join_nibbles, parts, records, split_finite, split_nibbles
 from minillama.quant.scale_search import TINY, divide, fit_scale, fit_scale_and_minimum, round_within
 
 SUPER_BLOCK = 256
@@ -96,7 +96,7 @@ def quantize_q4_k(x: np.ndarray) -> np.ndarray:
     >>> np.abs(dequantize_q4_k(quantize_q4_k(x)) - x).max().round(2)
     np.float32(0.07)
     """
-    blocks = split_into_blocks(x, SUPER_BLOCK)  # (N * K / 256, 256)
+    blocks = split_finite(x, SUPER_BLOCK)  # (N * K / 256, 256)
     out = np.empty(len(blocks), Q4_K)
     for part in parts(len(blocks), _PART):
         with np.errstate(all="ignore"):  # scales that are zero divide; a huge weight overflows float16
@@ -137,7 +137,7 @@ def quantize_q6_k(x: np.ndarray) -> np.ndarray:
     >>> np.abs(dequantize_q6_k(quantize_q6_k(x)) - x).max().round(2)
     np.float32(0.02)
     """
-    blocks = split_into_blocks(x, SUPER_BLOCK)  # (N * K / 256, 256)
+    blocks = split_finite(x, SUPER_BLOCK)  # (N * K / 256, 256)
     out = np.empty(len(blocks), Q6_K)
     for part in parts(len(blocks), _PART):
         with np.errstate(all="ignore"):  # scales that are zero divide; a huge weight overflows float16

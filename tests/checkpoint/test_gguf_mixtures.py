@@ -101,7 +101,7 @@ def test_blocks_that_fit_the_mixture_are_copied(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("q4_k", 3e6, "more than q4_k can hold: write f32 or bf16"),
+        ("q4_k", 3e6, "more than q4_k can hold: keep f32 or bf16"),
         ("q6_k", 2e8, "more than q6_k can hold"),
         ("q4_k_m", float("nan"), "not a finite number"),
         ("q6_k", float("-inf"), "not a finite number"),

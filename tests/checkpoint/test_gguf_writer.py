@@ -168,7 +168,7 @@ def test_formats_that_are_only_read_can_be_written_as_others(tmp_path: Path, sou
 @pytest.mark.parametrize(
     ("format", "value", "message"),
     [
-        ("f16", 70_000.0, r"blk.1.attn_v.weight holds a weight of magnitude 70144, .*write f32 or bf16"),
+        ("f16", 70_000.0, r"blk.1.attn_v.weight holds a weight of magnitude 70144, .*keep f32 or bf16"),
         ("q4_0", 1e6, "more than q4_0 can hold"),
         ("q8_0", 1e8, "more than q8_0 can hold"),
         ("f32", float("nan"), "magnitude nan, which is not a finite number"),
@@ -230,6 +230,6 @@ def test_unusable_outputs_are_refused(tmp_path: Path) -> None:
 
 def test_a_large_tensor_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_gguf(random_checkpoint(), tmp_path / "whole.gguf", "q8_0")
-    monkeypatch.setattr("minillama.checkpoint.gguf_writer.VALUES_AT_ONCE", 100)
+    monkeypatch.setattr("minillama.checkpoint.tensors.WEIGHTS_AT_ONCE", 100)
     write_gguf(random_checkpoint(), tmp_path / "pieces.gguf", "q8_0")
     assert (tmp_path / "whole.gguf").read_bytes() == (tmp_path / "pieces.gguf").read_bytes()
