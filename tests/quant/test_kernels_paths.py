@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from minillama.errors import ConfigError
-from minillama.quant.kernels import choose, threads, tiles
+from minillama.quant.kernels import choose, pairs, threads, tiles
 from minillama.quant.kernels.choose import available_paths, choose_path
 from minillama.quant.kernels.cross import assembly
 from minillama.quant.kernels.path import TILE_TOKENS
 
-KERNELS = ("tile_q4_0", "tile_q8_0", "tile_q4_k", "tile_q5_k", "tile_q6_k")
+FORMATS = ("q4_0", "q8_0", "q4_k", "q5_k", "q6_k")
 STEPS = 8  # of 4 columns, in a block
 
 DISPATCHERS = """
@@ -110,14 +110,13 @@ def test_a_later_process_compiles_nothing() -> None:
 @pytest.mark.parametrize(
     ("path", "instruction"), [("arm", "sdot"), ("avxvnni", "vpdpbusd"), ("avx2", "vpmaddubsw"), ("vnni512", "vpdpbusd")]
 )
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_machine_code_has_the_dot_products_and_no_others(path: str, instruction: str, kernel: str) -> None:
+@pytest.mark.parametrize("name", FORMATS)
+def test_machine_code_has_the_dot_products_and_no_others(path: str, instruction: str, name: str) -> None:
     registers = {"arm": 4, "avxvnni": 2, "avx2": 2, "vnni512": 1}[path]  # that hold 16 rows
-    for tokens in (1, TILE_TOKENS[path]):
-        lines = re.findall(
-            r"^\s+(?:\{vex\}\s+)?([a-z]\w+)", assembly(getattr(tiles, kernel), path, tokens), re.MULTILINE
-        )
-        assert lines.count(instruction) == STEPS * registers * tokens
+    tile, pair = getattr(tiles, f"tile_{name}"), getattr(pairs, f"pair_{name}")
+    for kernel, tokens, groups in ((tile, TILE_TOKENS[path], 1), (pair, 1, 2)):
+        lines = re.findall(r"^\s+(?:\{vex\}\s+)?([a-z]\w+)", assembly(kernel, path, tokens), re.MULTILINE)
+        assert lines.count(instruction) == STEPS * registers * tokens * groups
 
 
 def test_cores_are_counted_once(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ TARGETS = {
 
 @global_compiler_lock
 def _llvm_code(kernel, tile: TileType) -> str:
-    """A function of tiles.py in LLVM's language."""
+    """A function of tiles.py or pairs.py in LLVM's language."""
     target = registry.cpu_target
     flags: Any = compiler.Flags()
     flags.no_compile = True
-    arguments = (tile, *[types.intp] * 5)
+    arguments = (tile, *[types.intp] * (kernel.py_func.__code__.co_argcount - 1))
     result = compiler.compile_extra(
         target.typing_context, target.target_context, kernel.py_func, arguments, types.none, flags, {}
     )
@@ -38,7 +38,7 @@ def assembly(kernel, path: str, tokens: int) -> str:
     """The assembly of a tile function for a path that this machine may not have.
 
     Args:
-        kernel: a function of tiles.py.
+        kernel: a function of tiles.py or pairs.py.
         path: "vnni512", "avxvnni", "avx2" or "arm".
         tokens: the tokens of the tile.
     """

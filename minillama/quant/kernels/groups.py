@@ -8,12 +8,14 @@ from numba import njit
 from numba.extending import overload
 
 from minillama.quant.kernels.layout import Q4_0, Q4_K, Q5_K, Q8_0, ROWS, group_bytes
+from minillama.quant.kernels.pairs import pair_q4_0, pair_q4_k, pair_q5_k, pair_q6_k, pair_q8_0
 from minillama.quant.kernels.path import PathType, single, tokens_of, wide
 from minillama.quant.kernels.portable import range_portable
 from minillama.quant.kernels.records import RECORD_BYTES
 from minillama.quant.kernels.tiles import tile_q4_0, tile_q4_k, tile_q5_k, tile_q6_k, tile_q8_0
 
-# The weights of a batch of groups stay in the processor's second-level cache while all tokens pass by.
+# The weights of a batch of groups stay in the processor's second-level cache while all tokens pass by; it is even,
+# since groups go in pairs.
 BATCH_BYTES = 1 << 18
 
 
@@ -33,22 +35,39 @@ def multiply_tile(tile, format, group, x, n_blocks, out, stride):
 
 
 @njit(nogil=True)
+def multiply_pair(tile, format, first, second, x, n_blocks, out, out_second):
+    """The products of two groups with one token; arguments as in pairs.py."""
+    if format == Q4_0:
+        pair_q4_0(tile, first, second, x, n_blocks, out, out_second)
+    elif format == Q8_0:
+        pair_q8_0(tile, first, second, x, n_blocks, out, out_second)
+    elif format == Q4_K:
+        pair_q4_k(tile, first, second, x, n_blocks, out, out_second)
+    elif format == Q5_K:
+        pair_q5_k(tile, first, second, x, n_blocks, out, out_second)
+    else:
+        pair_q6_k(tile, first, second, x, n_blocks, out, out_second)
+
+
+@njit(nogil=True)
 def range_tiles(path, matrix, format, n_blocks, first, last, x, n_tokens, out, stride):
-    """The products of groups first..last-1 with all tokens: whole tiles first, the rest one by one."""
+    """The products of groups first..last-1 with all tokens: whole tiles first, the rest token by token."""
     size, token_bytes, width = group_bytes(format, n_blocks), RECORD_BYTES * n_blocks, tokens_of(wide(path))
-    whole, batch = n_tokens - n_tokens % width, max(1, BATCH_BYTES // size)
+    whole, batch = n_tokens - n_tokens % width, max(2, BATCH_BYTES // size // 2 * 2)
     for start in range(first, last, batch):
         stop = min(start + batch, last)
         for token in range(0, whole, width):
             records, place = x + token * token_bytes, out + token * stride
             for group in range(start, stop):
                 multiply_tile(wide(path), format, matrix + group * size, records, n_blocks, place + 64 * group, stride)
-        for group in range(start, stop):
+        for group in range(start, stop, 2):
+            other = min(group + 1, stop - 1)  # a group without another is its own other: the same sums, twice
             for token in range(whole, n_tokens):
                 records, place = x + token * token_bytes, out + token * stride
-                multiply_tile(
-                    single(path), format, matrix + group * size, records, n_blocks, place + 64 * group, stride
-                )
+                multiply_pair(
+                    single(path), format, matrix + group * size, matrix + other * size, records, n_blocks,
+                    place + 64 * group, place + 64 * other,
+                )  # fmt: skip
 
 
 def multiply_range(path, matrix, format, n_blocks, first, last, x, n_tokens, out, stride):

@@ -1,11 +1,13 @@
 """The product of 16 rows of weights with the tokens of a tile, in each format.
 
-Every function here walks along the row, block by block of 32 columns, and does the same three things: dot products of
-small integers, a scale for each row and token, a running float sum. They read a group of 16 rows as layout.py packs
-it, and activations as records.py draws them, and are plain Numba over the words of vectors.py and dots.py.
+`tile_*` walks along the rows, and `add_*` does one block of 32 columns, the same three things in every format: dot
+products of small integers, a scale for each row and token, a running float sum. They read a group of 16 rows as
+layout.py packs it, and activations as records.py draws them, and are plain Numba over the words of vectors.py and
+dots.py. pairs.py walks along two groups at once.
 
-Arguments of all: the tile; `group`, the address of the packed rows; `x`, the address of the tile's records; `n_blocks`,
-columns / 32; `out` and `stride`, where token t's 16 float32 go: out + t * stride.
+Arguments of all: the tile; `group`, the address of the packed rows; `x`, the address of the tile's records (of the
+block's); `n_blocks`, columns / 32; `totals`, the sums so far; `out` and `stride`, where token t's 16 float32 go:
+out + t * stride.
 """
 
 from numba import njit
@@ -24,7 +26,6 @@ from minillama.quant.kernels.path import tokens_of
 from minillama.quant.kernels.records import RECORD_BYTES
 from minillama.quant.kernels.vectors import (
     add_scaled,
-    fetch_ahead,
     high,
     load_codes,
     load_halves,
@@ -103,91 +104,107 @@ def add_six_bit_halves(left, right, codes, planes, x, line):
     return left, right
 
 
+@njit(inline="always")
+def add_q4_0(tile, totals, group, n_blocks, block, x):
+    """w = d * (q - 8)."""
+    dots = add_nibbles(start_less_8(tile, x), group + 256 * block, x)
+    return add_scaled(totals, dots, load_halves(group + 256 * n_blocks + 32 * block), x)
+
+
+@njit(inline="always")
+def add_q8_0(tile, totals, group, n_blocks, block, x):
+    """w = d * q."""
+    dots = add_signed_half(start_signed(tile, x), group + 512 * block, x, 0)
+    dots = add_signed_half(dots, group + 512 * block, x, 4)
+    return add_scaled(totals, dots, load_halves(group + 512 * n_blocks + 32 * block), x)
+
+
+@njit(inline="always")
+def add_scaled_less_minimums(totals, dots, scales, n_blocks, block, x):
+    """w = d * scale * q - dmin * minimum; at `scales` are the scales, then the minimums, then d and dmin."""
+    minimums = scales + 16 * n_blocks
+    halves = minimums + 16 * n_blocks + 64 * (block // 8)
+    step = multiply(load_halves(halves), load_unsigned(scales + 16 * block))
+    minimum = multiply(load_halves(halves + 32), load_unsigned(minimums + 16 * block))
+    return subtract_minimums(add_scaled(totals, dots, step, x), minimum, x)
+
+
+@njit(inline="always")
+def add_q4_k(tile, totals, group, n_blocks, block, x):
+    """w = d * scale * q - dmin * minimum."""
+    dots = add_nibbles(start(tile, x), group + 256 * block, x)
+    return add_scaled_less_minimums(totals, dots, group + 256 * n_blocks, n_blocks, block, x)
+
+
+@njit(inline="always")
+def add_q5_k(tile, totals, group, n_blocks, block, x):
+    """The same with a fifth bit; bit i of the plane belongs to columns 4i..4i+3 of the block."""
+    plane = group + 256 * n_blocks
+    dots = add_five_bits(start(tile, x), group + 256 * block, load_codes(plane + 64 * block), x)
+    return add_scaled_less_minimums(totals, dots, plane + 64 * n_blocks, n_blocks, block, x)
+
+
+@njit(inline="always")
+def add_q6_k(tile, totals, group, n_blocks, block, x):
+    """w = d * scale * (q - 32), a scale for each 16 columns: low nibbles are the first 16, high nibbles the last.
+
+    Each half has a plane of upper bits; its bits 2i and 2i + 1 belong to columns 4i..4i+3 of the half.
+    """
+    planes = group + 256 * n_blocks
+    scales = planes + 128 * n_blocks + 32 * block
+    d = load_halves(planes + 160 * n_blocks + 32 * (block // 8))
+    left, right = start_left_half_less_32(tile, x), start_right_half_less_32(tile, x)
+    left, right = add_six_bit_halves(left, right, group + 256 * block, planes + 128 * block, x, 0)
+    left, right = add_six_bit_halves(left, right, group + 256 * block, planes + 128 * block, x, 2)
+    totals = add_scaled(totals, left, multiply(d, load_signed(scales)), x)
+    return add_scaled(totals, right, multiply(d, load_signed(scales + 16)), x)
+
+
 @njit(nogil=True)
 def tile_q4_0(tile, group, x, n_blocks, out, stride):
-    """w = d * (q - 8)."""
-    scales = group + 256 * n_blocks
+    """The product in q4_0."""
     totals = zeros(tile)
     for block in range(n_blocks):
-        fetch_ahead(tile, group + 256 * block, 256)
-        dots = add_nibbles(start_less_8(tile, x), group + 256 * block, x)
-        totals = add_scaled(totals, dots, load_halves(scales + 32 * block), x)
+        totals = add_q4_0(tile, totals, group, n_blocks, block, x)
         x += RECORD_BYTES * tokens_of(tile)
     store(totals, out, stride)
 
 
 @njit(nogil=True)
 def tile_q8_0(tile, group, x, n_blocks, out, stride):
-    """w = d * q."""
-    scales = group + 512 * n_blocks
+    """The product in q8_0."""
     totals = zeros(tile)
     for block in range(n_blocks):
-        fetch_ahead(tile, group + 512 * block, 512)
-        dots = add_signed_half(start_signed(tile, x), group + 512 * block, x, 0)
-        dots = add_signed_half(dots, group + 512 * block, x, 4)
-        totals = add_scaled(totals, dots, load_halves(scales + 32 * block), x)
+        totals = add_q8_0(tile, totals, group, n_blocks, block, x)
         x += RECORD_BYTES * tokens_of(tile)
     store(totals, out, stride)
 
 
 @njit(nogil=True)
 def tile_q4_k(tile, group, x, n_blocks, out, stride):
-    """w = d * scale * q - dmin * minimum."""
-    scales = group + 256 * n_blocks
-    minimums = scales + 16 * n_blocks
-    super_blocks = minimums + 16 * n_blocks
+    """The product in q4_k."""
     totals = zeros(tile)
-    for super_block in range(n_blocks // 8):
-        d = load_halves(super_blocks + 64 * super_block)
-        dmin = load_halves(super_blocks + 64 * super_block + 32)
-        for block in range(8 * super_block, 8 * super_block + 8):
-            fetch_ahead(tile, group + 256 * block, 256)
-            dots = add_nibbles(start(tile, x), group + 256 * block, x)
-            totals = add_scaled(totals, dots, multiply(d, load_unsigned(scales + 16 * block)), x)
-            totals = subtract_minimums(totals, multiply(dmin, load_unsigned(minimums + 16 * block)), x)
-            x += RECORD_BYTES * tokens_of(tile)
+    for block in range(n_blocks):
+        totals = add_q4_k(tile, totals, group, n_blocks, block, x)
+        x += RECORD_BYTES * tokens_of(tile)
     store(totals, out, stride)
 
 
 @njit(nogil=True)
 def tile_q5_k(tile, group, x, n_blocks, out, stride):
-    """The same with a fifth bit; bit i of the plane belongs to columns 4i..4i+3 of the block."""
-    plane = group + 256 * n_blocks
-    scales = plane + 64 * n_blocks
-    minimums = scales + 16 * n_blocks
-    super_blocks = minimums + 16 * n_blocks
+    """The product in q5_k."""
     totals = zeros(tile)
-    for super_block in range(n_blocks // 8):
-        d = load_halves(super_blocks + 64 * super_block)
-        dmin = load_halves(super_blocks + 64 * super_block + 32)
-        for block in range(8 * super_block, 8 * super_block + 8):
-            fetch_ahead(tile, plane + 64 * block, 64)
-            fetch_ahead(tile, group + 256 * block, 256)
-            dots = add_five_bits(start(tile, x), group + 256 * block, load_codes(plane + 64 * block), x)
-            totals = add_scaled(totals, dots, multiply(d, load_unsigned(scales + 16 * block)), x)
-            totals = subtract_minimums(totals, multiply(dmin, load_unsigned(minimums + 16 * block)), x)
-            x += RECORD_BYTES * tokens_of(tile)
+    for block in range(n_blocks):
+        totals = add_q5_k(tile, totals, group, n_blocks, block, x)
+        x += RECORD_BYTES * tokens_of(tile)
     store(totals, out, stride)
 
 
 @njit(nogil=True)
 def tile_q6_k(tile, group, x, n_blocks, out, stride):
-    """w = d * scale * (q - 32), a scale for each 16 columns: low nibbles are the first 16, high nibbles the last.
-
-    Each half has a plane of upper bits; its bits 2i and 2i + 1 belong to columns 4i..4i+3 of the half.
-    """
-    planes = group + 256 * n_blocks
-    scales = planes + 128 * n_blocks
-    super_blocks = scales + 32 * n_blocks
+    """The product in q6_k."""
     totals = zeros(tile)
     for block in range(n_blocks):
-        fetch_ahead(tile, group + 256 * block, 256)
-        fetch_ahead(tile, planes + 128 * block, 128)
-        d = load_halves(super_blocks + 32 * (block // 8))
-        left, right = start_left_half_less_32(tile, x), start_right_half_less_32(tile, x)
-        left, right = add_six_bit_halves(left, right, group + 256 * block, planes + 128 * block, x, 0)
-        left, right = add_six_bit_halves(left, right, group + 256 * block, planes + 128 * block, x, 2)
-        totals = add_scaled(totals, left, multiply(d, load_signed(scales + 32 * block)), x)
-        totals = add_scaled(totals, right, multiply(d, load_signed(scales + 32 * block + 16)), x)
+        totals = add_q6_k(tile, totals, group, n_blocks, block, x)
         x += RECORD_BYTES * tokens_of(tile)
     store(totals, out, stride)

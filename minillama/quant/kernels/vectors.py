@@ -14,13 +14,11 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
-from numba.core.errors import TypingError
 from numba.extending import intrinsic, register_model
 
 from minillama.quant.kernels.records import RECORD_BYTES, SCALE_AT, SCALED_SUM_AT
 
 ROWS = 16
-FETCH_AHEAD_BYTES = 3072
 I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
 BYTES64, INTS16, FLOATS16 = ir.VectorType(I8, 64), ir.VectorType(I32, 16), ir.VectorType(F32, 16)
 HALVES16 = ir.VectorType(ir.HalfType(), 16)
@@ -128,30 +126,6 @@ def load_codes(typing, address):
         return load(builder, args[0], 0, BYTES64, 32)
 
     return CODES(types.intp), generate
-
-
-@intrinsic
-def fetch_ahead(typing, tile, address, n_bytes):
-    """Asks memory for the n_bytes (a constant) that lie 3 KB after an address, when the tile has a single token.
-
-    One token reads each weight once, so memory sets the pace, and one core asks for too little at once by itself: with
-    this it reads a fifth faster. Further tokens find the weights in the cache. The distance was measured; any address
-    is allowed, also beyond the end of the matrix.
-    """
-    count = n_bytes.literal_value if isinstance(n_bytes, types.IntegerLiteral) else 0
-    if not count:
-        raise TypingError("n_bytes must be a constant")
-
-    def generate(context, builder, signature, args):
-        if tile.tokens == 1:
-            for line in range(0, count, 64):
-                there = builder.add(args[1], I64(FETCH_AHEAD_BYTES + line))
-                read, keep, data = I32(0), I32(3), I32(1)
-                pointer = builder.inttoptr(there, I8.as_pointer())
-                call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, read, keep, data)
-        return context.get_dummy_value()
-
-    return types.void(tile, types.intp, n_bytes), generate
 
 
 @intrinsic
