@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 import minillama
+from minillama.checkpoint.gguf_mixtures import matrix_format
 from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.checkpoint.meta import write_meta
 from minillama.checkpoint.source import Checkpoint, StoredTensor, tensor_shapes
@@ -33,24 +34,30 @@ from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
 
 
 def random_checkpoint(config: ModelConfig, format: str) -> Checkpoint:
-    """A checkpoint whose weights are made when they are read: 64 rows drawn once and repeated."""
+    """A checkpoint whose weights are made when they are read: 64 rows drawn once and repeated.
+
+    Args:
+        config: its sizes.
+        format: of its matrices, or a mixture of gguf_mixtures.
+    """
     rng = np.random.default_rng(0)
 
-    def stored(shape: tuple[int, ...]) -> StoredTensor:
+    def stored(name: str, shape: tuple[int, ...]) -> StoredTensor:
         if len(shape) == 1:
             return StoredTensor(shape=shape, format="f32", read=lambda: torch.ones(shape))
         drawn = (rng.standard_normal((min(shape[0], 64), shape[1])) / shape[1] ** 0.5).astype(np.float32)
-        if format == "f16":
+        kind = matrix_format(format, name, config)
+        if kind == "f16":
             rows = torch.from_numpy(drawn).half()
             return StoredTensor(
                 shape=shape, format="f16", read=lambda: rows.repeat(-(-shape[0] // len(rows)), 1)[: shape[0]]
             )
-        quantize = FORMATS[format].quantize
+        quantize = FORMATS[kind].quantize
         assert quantize is not None
         blocks = quantize(drawn)
-        return StoredTensor(shape=shape, format=format, read=lambda: np.resize(blocks, (shape[0], blocks.shape[1])))
+        return StoredTensor(shape=shape, format=kind, read=lambda: np.resize(blocks, (shape[0], blocks.shape[1])))
 
-    tensors = {name: stored(shape) for name, shape in tensor_shapes(config).items()}
+    tensors = {name: stored(name, shape) for name, shape in tensor_shapes(config).items()}
     return Checkpoint(path=Path("random"), kind="memory", config=config, tensors=tensors, tokenizer=toy_tokenizer)
 
 
@@ -60,7 +67,14 @@ def toy_tokenizer() -> Tokenizer:
 
 
 class PeakMemory:
-    """Watches this process from a thread: the largest anonymous and the largest total memory, in bytes (Linux)."""
+    """Watches a process from a thread: the largest anonymous and the largest total memory, in bytes (Linux).
+
+    Args:
+        process: its id, None for this one.
+    """
+
+    def __init__(self, process: int | None = None) -> None:
+        self._status = Path(f"/proc/{process or 'self'}/status")
 
     def __enter__(self) -> "PeakMemory":
         self.anonymous = self.total = 0
@@ -75,9 +89,10 @@ class PeakMemory:
 
     def _watch(self) -> None:
         while not self._done.wait(0.02):
-            lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-            self.anonymous = max(self.anonymous, int(lines["RssAnon"].split()[0]) * 1024)
-            self.total = max(self.total, int(lines["VmRSS"].split()[0]) * 1024)
+            lines = dict(line.split(":", 1) for line in self._status.read_text().splitlines())
+            if "VmRSS" in lines:  # a process that has just ended has no memory to speak of
+                self.anonymous = max(self.anonymous, int(lines["RssAnon"].split()[0]) * 1024)
+                self.total = max(self.total, int(lines["VmRSS"].split()[0]) * 1024)
 
 
 def measure(path: Path, quant: str | None, new_tokens: int) -> dict[str, float]:
