@@ -170,6 +170,19 @@ def test_a_scale_that_is_no_number_is_named(tmp_path) -> None:
         load(path)
 
 
+@pytest.mark.parametrize("name", ["model.embed_tokens.weight", "model.layers.2.self_attn.k_proj.weight"])
+def test_a_weight_too_large_for_the_scales_of_a_block(tmp_path, name) -> None:
+    folder = hf_folder(tmp_path / "m")
+    weights = load_file(folder / "model.safetensors")
+    weights[name] = weights[name].float()
+    weights[name].view(-1)[-1] = 1e6
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(
+        CheckpointError, match=r"tensor .* holds a weight of magnitude 1e\+06, .* more than q4_0 can hold"
+    ):
+        load(folder, quant="q4_0")
+
+
 def test_a_weight_too_large_for_float16(tmp_path) -> None:
     folder = hf_folder(tmp_path / "m")
     weights = load_file(folder / "model.safetensors")
