@@ -15,6 +15,7 @@ from minillama.quant.kernels.threads import thread_count
 from minillama.quant.pages import own_pages
 
 WEIGHTS_AT_ONCE = 1 << 20  # 4 MB of float32 while a matrix is converted
+QUANTIZED_AT_ONCE = 1 << 22  # 16 MB of float32 for each thread that quantizes: with less, threads wait for each other
 _F16_OVERFLOW = 65520.0  # from here on a number rounds to infinity in float16
 _TOO_LARGE = {  # magnitudes that overflow a format, or its float16 scales
     "f16": _F16_OVERFLOW,
@@ -104,8 +105,8 @@ def _columns(data: torch.Tensor | np.ndarray, format: str) -> int:
     return data.shape[-1] // FORMATS[format].block_bytes * FORMATS[format].block_size
 
 
-def _row_pieces(rows: int, columns: int) -> Iterator[slice]:
-    step = max(1, WEIGHTS_AT_ONCE // columns)
+def _row_pieces(rows: int, columns: int, weights: int) -> Iterator[slice]:
+    step = max(1, weights // columns)
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
@@ -128,7 +129,7 @@ def to_dtype(name: str, data: torch.Tensor | np.ndarray, format: str, dtype: tor
     else:
         columns = _columns(data, format)
         out = torch.empty(len(data), columns, dtype=dtype)
-        for rows in _row_pieces(len(data), columns):
+        for rows in _row_pieces(len(data), columns, WEIGHTS_AT_ONCE):
             out[rows] = torch.from_numpy(FORMATS[format].dequantize(data[rows]))
     if dtype == torch.float16:  # its largest number is 65504, that of the other two is 3e38
         low, high = torch.aminmax(out)
@@ -176,10 +177,10 @@ def _written_format(name: str, tensor: StoredTensor, common: str) -> str:
     return tensor.format
 
 
-def float_pieces(data: torch.Tensor | np.ndarray, format: str) -> Iterator[np.ndarray]:
+def _float_pieces(data: torch.Tensor | np.ndarray, format: str) -> Iterator[np.ndarray]:
     """A tensor of any format as float32 (n, K), some rows at a time; a vector is one row."""
     rows = data.reshape(-1, data.shape[-1])
-    for which in _row_pieces(len(rows), _columns(rows, format)):
+    for which in _row_pieces(len(rows), _columns(rows, format), QUANTIZED_AT_ONCE):
         piece = rows[which]
         yield piece.float().numpy() if isinstance(piece, torch.Tensor) else FORMATS[format].dequantize(piece)
 
@@ -213,7 +214,7 @@ def quantized_pieces(data: torch.Tensor | np.ndarray, format: str, target: str) 
     """
     threads, waiting = thread_count(None), deque[Future[np.ndarray]]()
     with ThreadPoolExecutor(threads) as pool:
-        for values in float_pieces(data, format):
+        for values in _float_pieces(data, format):
             waiting.append(pool.submit(_quantize_checked, values, target))
             if len(waiting) > threads:
                 yield waiting.popleft().result()

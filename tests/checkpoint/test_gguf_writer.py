@@ -230,6 +230,6 @@ def test_unusable_outputs_are_refused(tmp_path: Path) -> None:
 
 def test_a_large_tensor_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_gguf(random_checkpoint(), tmp_path / "whole.gguf", "q8_0")
-    monkeypatch.setattr("minillama.checkpoint.tensors.WEIGHTS_AT_ONCE", 100)
+    monkeypatch.setattr("minillama.checkpoint.tensors.QUANTIZED_AT_ONCE", 100)
     write_gguf(random_checkpoint(), tmp_path / "pieces.gguf", "q8_0")
     assert (tmp_path / "whole.gguf").read_bytes() == (tmp_path / "pieces.gguf").read_bytes()
