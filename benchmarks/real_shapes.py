@@ -89,8 +89,11 @@ class PeakMemory:
 
     def _watch(self) -> None:
         while not self._done.wait(0.02):
-            lines = dict(line.split(":", 1) for line in self._status.read_text().splitlines())
-            if "VmRSS" in lines:  # a process that has just ended has no memory to speak of
+            try:
+                lines = dict(line.split(":", 1) for line in self._status.read_text().splitlines())
+            except OSError:  # the process has ended, and somebody has asked how
+                return
+            if "VmRSS" in lines:  # it has ended, and nobody has asked yet
                 self.anonymous = max(self.anonymous, int(lines["RssAnon"].split()[0]) * 1024)
                 self.total = max(self.total, int(lines["VmRSS"].split()[0]) * 1024)
 
