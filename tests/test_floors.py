@@ -23,6 +23,7 @@ FLOORS: dict[str, int] = {
     "minillama.rope": 1,
     "minillama.feedforward": 1,
     "minillama.cache": 1,
+    "minillama.heads": 1,
     "minillama.sampling": 1,
     "minillama.loss": 1,
     "minillama.quant": 1,  # the package's __init__ runs before any of its modules, so it stands on the lowest floor

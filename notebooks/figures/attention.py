@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 import minillama
+from minillama.heads import best_heads, previous_token_scores, span_scores
 from minillama.trace import trace
 
 TEXT = 'Zorbik Quamel had a blue kite. One day, the wind took it away. "Oh no!" said Zorbik Quamel.'
@@ -22,18 +23,10 @@ NAME = ("Zor", "bik", "Qua", "mel")  # its tokens
 INK, FAINT, ACCENT = "#1f2933", "#d5dbe1", "#0b6fa4"
 
 
-def head_scores(attention: Tensor, pieces: list[str]) -> tuple[Tensor, Tensor]:
-    """(L, H) each: the share of attention that goes to the token before, and from the second name back to the first.
-
-    Args:
-        attention: (L, H, T, T).
-        pieces: of the tokens.
-    """
-    previous = attention.diagonal(-1, dim1=-2, dim2=-1).mean(-1)
+def name_places(pieces: list[str]) -> tuple[slice, slice]:
+    """Where the name stands last and first."""
     starts = [i for i, piece in enumerate(pieces) if piece == NAME[0]]
-    size = len(NAME)
-    first, second = (slice(start, start + size) for start in (starts[0], starts[-1]))
-    return previous, attention[:, :, second, first].sum(-1).mean(-1)
+    return slice(starts[-1], starts[-1] + len(NAME)), slice(starts[0], starts[0] + len(NAME))
 
 
 def draw_head(axes: Axes, weights: Tensor, pieces: list[str], title: str) -> None:
@@ -52,12 +45,14 @@ def main() -> None:
     model, tokenizer = minillama.load(sys.argv[1] if len(sys.argv) > 1 else None)
     ids = tokenizer.encode(TEXT)
     pieces = [tokenizer.piece(token).replace("▁", " ").strip() or "␣" for token in ids]
-    attention = trace(model, torch.tensor([ids])).attention[:, 0]  # (L, H, T, T)
+    attention = trace(model, torch.tensor([ids])).attention  # (L, 1, H, T, T)
+    scores = previous_token_scores(attention), span_scores(attention, *name_places(pieces))
     figure, panels = plt.subplots(1, 2, figsize=(11, 6), layout="constrained")
     kinds = ("looks at the token before", "looks from a name back to the same name")
-    for axes, scores, kind in zip(panels, head_scores(attention, pieces), kinds, strict=True):
-        layer, head = divmod(int(scores.argmax()), scores.shape[1])
-        draw_head(axes, attention[layer, head], pieces, f"This head {kind} ({scores.max():.0%} of the time)")
+    for axes, found, kind in zip(panels, scores, kinds, strict=True):
+        best = best_heads(found, 1)[0]
+        weights = attention[best.layer, 0, best.head]
+        draw_head(axes, weights, pieces, f"This head {kind} ({best.score:.0%} of the time)")
     panels[0].set_ylabel("looking", fontsize=8, color=INK)
     figure.savefig(
         Path(__file__).with_suffix(".png"), dpi=110, bbox_inches="tight", facecolor="white", metadata={"Software": None}
