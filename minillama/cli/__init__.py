@@ -7,6 +7,7 @@ import typer
 from minillama.cli.app import Application, shared_options
 from minillama.cli.environment import doctor, lab
 from minillama.cli.evaluation import perplexity
+from minillama.cli.gates import gates
 from minillama.cli.generation import bench, generate
 from minillama.cli.inspection import info, tokenize
 from minillama.cli.training import pretrain
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (generate, info, tokenize, convert, quantize, download, pretrain, bench, perplexity, lab, doctor):
+for command in (generate, info, tokenize, convert, quantize, download, pretrain, gates, bench, perplexity, lab, doctor):
     app.command()(shared_options(command))
 
 
