@@ -15,6 +15,7 @@ from minillama.checkpoint.files import named
 from minillama.checkpoint.hf import open_hf_tokenizer
 from minillama.checkpoint.memory import check_fits, fits_in_memory, free_memory
 from minillama.checkpoint.opening import open_checkpoint
+from minillama.checkpoint.own_pieces import read_pieces
 from minillama.checkpoint.source import FLOAT_DTYPES, Checkpoint
 from minillama.checkpoint.tensors import is_float, not_finite, read_checked, stored_bytes, to_blocks, to_dtype
 from minillama.checkpoint.tokenizers import find_tokenizer, read_tokenizer
@@ -42,7 +43,7 @@ def load(
     quant: str | None = None,
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype | None = None,
-    pieces: Pieces | None = None,
+    pieces: Pieces | str | Path | None = None,
     tokenizer: str | Path | None = None,
 ) -> tuple[Llama | QuantizedLlama, Tokenizer]:
     """Load a model and its tokenizer.
@@ -56,8 +57,9 @@ def load(
         device: "cpu", "cuda", "mps".
         dtype: of the float weights, "float32", "bfloat16", "float16" or torch's own; None is float32 where that
             takes at most half of the free memory, else and on a GPU bfloat16.
-        pieces: what the torch model is built from, quantized or not; None for minillama's own, and for the engine
-            where matrices are quantized.
+        pieces: what the torch model is built from, quantized or not: Pieces, or a folder of your own such as
+            "my_llama", which is run as Python; None for minillama's own, and for the engine where matrices are
+            quantized.
         tokenizer: a tokenizer file to use instead of the model's; needed for llama2.c.
 
     Raises:
@@ -70,8 +72,10 @@ def load(
     4
     """
     target = _device(device)
+    if isinstance(pieces, str | Path):
+        pieces = read_pieces(pieces)
     if pieces is not None and not isinstance(pieces, Pieces):
-        raise ConfigError(f"pieces is {pieces!r}, expected a minillama.model.Pieces or None")
+        raise ConfigError(f"pieces is {pieces!r}, expected a folder, a minillama.model.Pieces or None")
     checkpoint = open_checkpoint(bundled_model() if path is None else path, tokenizer)
     words = checkpoint.tokenizer()
     if words.vocab_size > checkpoint.config.vocab_size:

@@ -1,1 +1,32 @@
-"""What turns the package into a course: notebooks, exercises, checks and grades."""
+"""What turns the package into a course: tasks with their checks, quizzes, promotion, and the notebooks.
+
+from minillama import course
+course.check("rope.apply_rope", apply_rope)     # right, or what is wrong with it
+course.hint("rope.apply_rope")                  # the idea, then the shapes, then pseudocode
+course.promote("rope.apply_rope", apply_rope)   # into my_llama/, where load(pieces="my_llama") runs it
+course.undo("rope.apply_rope")                  # out of it again
+course.where("04_rope")                         # what is done, what comes next
+course.quiz("rope.shift")                       # a question whose every choice explains itself
+course.predict("Which?", "this", "that")        # a guess before the reveal
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minillama.course.checking import check, hint
+    from minillama.course.promoting import promote, undo, where
+    from minillama.course.quizzing import predict, quiz
+
+__all__ = ["check", "hint", "predict", "promote", "quiz", "undo", "where"]
+
+_HOMES = {
+    "check": "checking", "hint": "checking", "promote": "promoting", "undo": "promoting", "where": "promoting",
+    "predict": "quizzing", "quiz": "quizzing",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'minillama.course' has no attribute {name!r}")
+    return getattr(import_module(f"minillama.course.{_HOMES[name]}"), name)

@@ -1,0 +1,178 @@
+"""From what an answer gave to what is wrong with it. Nothing of the learner's runs here."""
+
+import contextlib
+import itertools
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minillama.course.comparing import Difference, Tolerance, difference, to_numbers
+from minillama.course.drivers import DRIVERS
+from minillama.course.plain import to_input, to_plain
+from minillama.course.record import Bugs, Case, Misconception, Probe, Task
+from minillama.course.running import Observation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What is to be said about an answer.
+
+    Args:
+        task: its record.
+        status: "passed", "stub", "raised", "too slow", "mutated", "wrong" or "recorded" (a person has to read it).
+        case: the first call that went wrong.
+        observation: what that call gave.
+        difference: where it left the reference.
+        probe: the first property that is broken, with what was seen.
+        names: the misconceptions that give exactly these outputs: one, or a pair that does so together.
+        alternatives: how many single misconceptions, or pairs, fit as well.
+        cases: how many calls were made.
+        credit: share of the points, 0 to 1.
+    """
+
+    task: Task
+    status: str
+    case: Case | None = None
+    observation: Observation | None = None
+    difference: Difference | None = None
+    probe: tuple[Probe, str] | None = None
+    names: tuple[Misconception, ...] = ()
+    alternatives: int = 0
+    cases: int = 0
+    credit: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return self.status == "passed"
+
+
+class _Unlike:
+    """Stands for the output of an implementation that raised."""
+
+
+def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict:
+    """Compare what an answer gave on `task.plan(seed).cases` with the reference, and look for the reason.
+
+    Args:
+        task: the record.
+        seed: that the inputs were drawn from.
+        observations: one a case, in order; fewer where the run was cut short.
+    """
+    plan = task.plan(seed)
+    if task.kind == "experiment":
+        return _judge_experiment(task, observations)
+    tolerance = Tolerance(rtol=task.rtol, atol=task.atol, half=task.half_tolerance, same_dtype=task.same_dtype)
+    expected = outputs_of(task, task.reference, plan.cases)
+    problems: list[tuple[int, str, Difference | None]] = []
+    for i, seen in enumerate(observations):
+        status, found = _problem(task, seen, expected[i], tolerance)
+        if status != "passed":
+            problems.append((i, status, found))
+    if not problems and len(observations) == len(plan.cases):
+        return Verdict(task=task, status="passed", cases=len(plan.cases), credit=1.0)
+    problems.sort(key=lambda each: each[1] == "stub")  # of a trace: a wrong value says more than a missing one
+    first, status, found = problems[0] if problems else (len(observations) - 1, "too slow", None)
+    keep = [first] if task.kind == "trace" else list(range(len(observations)))
+    matches: list[tuple[Misconception, ...]] = []
+    if status in ("wrong", "raised"):
+        matches = _explain(task, [plan.cases[i] for i in keep], [observations[i] for i in keep], expected, keep)
+    names = matches[0] if matches else ()
+    return Verdict(
+        task=task, status=status, case=plan.cases[first], observation=observations[first], difference=found,
+        probe=_broken_probe(task, seed, observations) if status == "wrong" else None, names=names,
+        alternatives=max(0, len(matches) - 1), cases=len(observations),
+        credit=_credit(task, names, problems, len(plan.cases)),
+    )  # fmt: skip
+
+
+def outputs_of(task: Task, function: Callable[..., Any], cases: Sequence[Case]) -> list[Any]:
+    """What one of the course's own implementations gives, as plain values; _Unlike where it raises."""
+    found = []
+    for case in cases:
+        output: Any = _Unlike
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            output = to_plain(DRIVERS[task.driver](function, *(to_input(each, task.framework) for each in case.args)))
+        found.append(output)
+    return found
+
+
+def _judge_experiment(task: Task, observations: Sequence[Observation]) -> Verdict:
+    filled = observations and all(seen.kind == "returned" and seen.output not in (None, "") for seen in observations)
+    return Verdict(task=task, status="recorded" if filled else "stub", cases=len(observations))
+
+
+def _problem(task: Task, seen: Observation, expected: Any, tolerance: Tolerance) -> tuple[str, Difference | None]:
+    if seen.kind != "returned":
+        return seen.kind, None
+    found = difference(seen.output, expected, task.outputs, tolerance)
+    if found is not None:
+        return "wrong", found
+    return ("mutated", None) if seen.changed else ("passed", None)
+
+
+def _explain(
+    task: Task, cases: Sequence[Case], seen: Sequence[Observation], expected: Sequence[Any], keep: Sequence[int]
+) -> list[tuple[Misconception, ...]]:
+    """Every single misconception that gives these outputs; where none does, every pair."""
+    if task.faulty is None:
+        return []
+    expected = [expected[i] for i in keep]
+    exact = [m for m in task.misconceptions if m.signature is None]
+    fits = [m for m in exact if _gives(task, frozenset({m.name}), cases, seen, expected)]
+    if not fits:
+        guessed = (m for m in task.misconceptions if m.signature is not None)
+        fits = [m for m in guessed if _fits(m, cases, seen, expected)]
+    if fits or task.kind == "trace":
+        return [(m,) for m in fits]
+    pairs = itertools.combinations(exact, 2)
+    return [pair for pair in pairs if _gives(task, frozenset(m.name for m in pair), cases, seen, expected)]
+
+
+def _fits(m: Misconception, cases: Sequence[Case], seen: Sequence[Observation], expected: Sequence[Any]) -> bool:
+    """A signature is a guess from numbers of any shape: one that cannot be computed says no."""
+    assert m.signature is not None
+    kept = [i for i, each in enumerate(seen) if each.kind == "returned"]
+    with contextlib.suppress(Exception), np.errstate(all="ignore"):
+        return m.signature(
+            [cases[i] for i in kept],
+            [to_numbers(seen[i].output) for i in kept],
+            [to_numbers(expected[i]) for i in kept],
+        )
+    return False
+
+
+def _gives(task: Task, bugs: Bugs, cases: Sequence[Case], seen: Sequence[Observation], expected: Sequence[Any]) -> bool:
+    """Do these bugs give these outputs, wherever both gave any, and somewhere other than the right ones?"""
+    assert task.faulty is not None
+    tolerance = Tolerance(rtol=task.rtol, atol=task.atol, half=task.half_tolerance, same_dtype=False)
+    telling = False
+    for output, right, each in zip(outputs_of(task, task.faulty(bugs), cases), expected, seen, strict=True):
+        if output is _Unlike or each.kind != "returned":
+            continue
+        if difference(each.output, output, task.outputs, tolerance) is not None:
+            return False
+        telling |= difference(output, right, task.outputs, tolerance) is not None
+    return telling
+
+
+def _broken_probe(task: Task, seed: int, observations: Sequence[Observation]) -> tuple[Probe, str] | None:
+    plan = task.plan(seed)
+    for probe, part in plan.probes:
+        seen = observations[part]
+        if len(seen) < len(plan.cases[part]) or any(each.kind != "returned" for each in seen):
+            continue
+        with contextlib.suppress(Exception):  # outputs of any type and shape come here
+            sentence = probe.broken(plan.cases[part], [to_numbers(each.output) for each in seen])
+            if sentence is not None:
+                return probe, sentence
+    return None
+
+
+def _credit(task: Task, names: Sequence[Misconception], problems: Sequence[Any], cases: int) -> float:
+    if task.kind == "trace":
+        return 1 - len(problems) / cases
+    return max(0.0, 1 - sum(1 - m.credit for m in names)) if names else 0.0

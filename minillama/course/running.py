@@ -1,0 +1,179 @@
+"""Run a learner's answer and keep what came of it: it may loop, print, raise, or change what it was given."""
+
+import contextlib
+import ctypes
+import io
+import linecache
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minillama.course.drivers import DRIVERS
+from minillama.course.plain import Array, to_input, to_plain
+from minillama.course.record import Case, Task
+
+MAX_PRINTED = 2_000  # characters that are kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What one call gave; nothing in it is the learner's object.
+
+    Args:
+        output: plain value.
+        error: "TypeError: ..." where it raised.
+        error_line: the line of the answer that did, with its number.
+        kind: "returned", "raised", "stub" (NotImplementedError, or an Ellipsis left standing) or "too slow".
+        changed: numbers of the arguments that are not what they were before the call.
+        printed: the beginning of what was printed.
+        seconds: how long it took.
+    """
+
+    output: Any = None
+    error: str = ""
+    error_line: str = ""
+    kind: str = "returned"
+    changed: tuple[int, ...] = ()
+    printed: str = ""
+    seconds: float = 0.0
+
+
+class OutOfTimeError(BaseException):
+    """Raised inside an answer that runs too long; no `except Exception` of the learner's catches it."""
+
+
+class _Beginning(io.TextIOBase):
+    """A stream that keeps the first characters and drops the rest."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self.room = MAX_PRINTED
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self.room > 0:
+            self.kept.append(text[: self.room])
+            self.room -= len(text)
+        return len(text)
+
+
+def observe(task: Task, answer: Any, cases: Sequence[Case]) -> list[Observation]:
+    """Run an answer on every case; after a call that takes too long, or a stub, the rest is not tried.
+
+    Args:
+        task: its kind, driver, framework and time limit are used, never its reference.
+        answer: a function or class; for a trace, a dict from question to value.
+        cases: what to try.
+    """
+    if task.kind in ("trace", "experiment"):
+        return [_observe_value(answer, case) for case in cases]
+    found: list[Observation] = []
+    for case in cases:
+        found.append(_observe_call(task, answer, case))
+        if found[-1].kind in ("too slow", "stub"):
+            break
+    return found
+
+
+def _observe_value(answer: Any, case: Case) -> Observation:
+    value = answer.get(case.name, ...) if isinstance(answer, dict) else ...
+    return Observation(kind="stub") if value is ... else Observation(output=to_plain(value))
+
+
+def _observe_call(task: Task, answer: Any, case: Case) -> Observation:
+    inputs = [to_input(value, task.framework) for value in case.args]
+    beginning, started = _Beginning(), time.perf_counter()
+    output: Any = None
+    error, error_line, kind = "", "", "returned"
+    try:
+        with contextlib.redirect_stdout(beginning), contextlib.redirect_stderr(beginning), _limit(task.time_limit_s):
+            output = to_plain(DRIVERS[task.driver](answer, *inputs))
+    except OutOfTimeError:
+        kind = "too slow"
+    except NotImplementedError as raised:
+        kind, error = "stub", str(raised)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as raised:  # sys.exit() in an answer must not end the kernel
+        kind, error, error_line = "raised", _short(f"{type(raised).__name__}: {raised}"), _line_of(raised)
+    changed = tuple(i for i, value in enumerate(case.args) if not _unchanged(value, inputs[i]))
+    return Observation(
+        output=output, error=error, error_line=error_line, kind=kind, changed=changed,
+        printed="".join(beginning.kept), seconds=time.perf_counter() - started,
+    )  # fmt: skip
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) < 300 else text[:297] + "..."
+
+
+def _line_of(error: BaseException) -> str:
+    """The last line of the answer's own code on the way to the error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and "/course/" not in frame.filename]
+    if not own:
+        return ""
+    line = own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno or 0)
+    return f"line {own[-1].lineno}: {line.strip()}"
+
+
+def _unchanged(value: Any, given: Any) -> bool:
+    if not isinstance(value, np.ndarray):
+        return True
+    after = to_plain(given)
+    if not isinstance(after, Array) or after.data.shape != value.shape:
+        return False
+    return np.array_equal(after.data, value.astype(after.data.dtype), equal_nan=value.dtype.kind == "f")
+
+
+@contextlib.contextmanager
+def _limit(seconds: float) -> Iterator[None]:
+    """Raise OutOfTimeError in the block after so long, and again every second until it listens."""
+    in_main = threading.current_thread() is threading.main_thread()
+    limit = _limit_by_signal if in_main and hasattr(signal, "setitimer") else _limit_by_thread
+    with limit(seconds):
+        yield
+
+
+@contextlib.contextmanager
+def _limit_by_signal(seconds: float) -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise OutOfTimeError
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@contextlib.contextmanager
+def _limit_by_thread(seconds: float) -> Iterator[None]:
+    """Where there are no alarms: reaches Python code only, not a call that sleeps in C."""
+    done, thread = threading.Event(), threading.get_ident()
+    raise_in: Callable[..., int] = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+    def watch() -> None:
+        wait = seconds
+        while not done.wait(wait):
+            raise_in(ctypes.c_ulong(thread), ctypes.py_object(OutOfTimeError))
+            wait = 1.0
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()

@@ -1,0 +1,40 @@
+"""The records of all tasks, a module a lesson."""
+
+from functools import cache
+from importlib import import_module
+
+from minillama.course.record import Task
+from minillama.errors import ConfigError
+
+LESSONS: dict[str, str] = {"04_rope": "rope"}  # stem of the notebook -> module with its TASKS
+
+
+@cache
+def tasks_of(lesson: str) -> tuple[Task, ...]:
+    """The tasks of one lesson, in the order of its notebook; none for a lesson without records."""
+    if lesson not in LESSONS:
+        return ()
+    found: tuple[Task, ...] = import_module(f"minillama.course.tasks.{LESSONS[lesson]}").TASKS
+    return found
+
+
+def all_tasks() -> tuple[Task, ...]:
+    """Every task of the course."""
+    return tuple(task for lesson in LESSONS for task in tasks_of(lesson))
+
+
+def find_task(task_id: str) -> Task:
+    """The task of this id.
+
+    Raises:
+        ConfigError: there is none.
+
+    >>> find_task("rope.apply_rope").kind
+    'rebuild'
+    """
+    for task in all_tasks():
+        if task.id == task_id:
+            return task
+    known = [task.id for task in all_tasks() if task.id.partition(".")[0] == str(task_id).partition(".")[0]]
+    wanted = ", ".join(known) or ", ".join(sorted({task.id.partition(".")[0] + ".…" for task in all_tasks()}))
+    raise ConfigError(f"task {task_id!r} does not exist, expected one of {wanted}")

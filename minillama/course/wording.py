@@ -1,0 +1,132 @@
+"""A verdict in words: what was seen, what is so, where to look; never the line that mends it."""
+
+import numpy as np
+
+from minillama.course.comparing import Difference
+from minillama.course.judging import Verdict
+from minillama.course.record import Task
+
+GENERAL = {  # kind of difference -> principle, question
+    "none": ("A function without `return` gives None.", "Does every way through yours end in a `return`?"),
+    "type": ("The model computes on with what you return.", "What is the last thing that you return?"),
+    "count": ("The caller unpacks what you return, in this order.", "What does your `return` hold?"),
+    "shape": ("Every axis means something.", "Which line makes the axis that is too long, too short or missing?"),
+    "dtype": (
+        "In a 16-bit model the next matrix product takes 16-bit numbers only.",
+        "Computing in float32 is right; in which dtype do you hand over the result?",
+    ),
+    "nonfinite": (
+        "An inf or nan spreads through every product after it.",
+        "Which step divides by, takes the root of, or overflows on this input?",
+    ),
+    "value": ("", "Print this element's ingredients in your function: which one is not what you expect?"),
+}
+MUTATED = (
+    "The caller still needs what it gave you: the stream that a block reads is the stream that it adds to.",
+    "Which of your lines writes into an argument instead of making something of its own?",
+)
+
+
+def lines_of(verdict: Verdict) -> list[str]:
+    """Observation, principle, question; the first line stands for itself."""
+    task = verdict.task
+    if verdict.status == "passed":
+        return _passed(verdict)
+    if verdict.status == "recorded":
+        return ["Kept for your teacher: nothing checks this by itself."]
+    seen = verdict.observation
+    if verdict.status == "stub":
+        return [_stub(verdict)]
+    if verdict.status == "too slow":
+        return [
+            f"Still running after {task.time_limit_s:.0f} seconds{_with(verdict)}, and stopped.",
+            "The inputs are tiny: the reference needs a few milliseconds.",
+            "Is there a loop whose end is never reached?",
+        ]
+    found: list[str] = []
+    if verdict.status == "raised" and seen is not None:
+        where = f", at {seen.error_line}" if seen.error_line else ""
+        found = [f"It raised {seen.error}{where}{_with(verdict)}."]
+        if not verdict.names:
+            return [*found, f"It was called with {_inputs(verdict)}.", "Which line expects another shape?"]
+    elif verdict.status == "mutated" and seen is not None:
+        numbers = " and ".join(str(i + 1) for i in seen.changed)
+        return [f"The result is right, but argument {numbers} was changed by the call{_with(verdict)}.", *MUTATED]
+    else:
+        found = [_seen(verdict)]
+    return [*found, *_reason(verdict)]
+
+
+def _passed(verdict: Verdict) -> list[str]:
+    task = verdict.task
+    if task.kind == "trace":
+        return [f"All {verdict.cases} right."]
+    line = f"Right on all {verdict.cases} calls, with inputs that are drawn anew every time."
+    where = f'`course.promote("{task.id}", {task.name})` puts it into your own LLaMA.'
+    return [line, where] if task.piece else [line]
+
+
+def _stub(verdict: Verdict) -> str:
+    seen = verdict.observation
+    if verdict.task.kind in ("trace", "experiment"):
+        name = verdict.case.name if verdict.case else "the answer"
+        return f"Not filled in yet: {name}."
+    return f"Not written yet: {seen.error}" if seen and seen.error else "Not written yet."
+
+
+def _seen(verdict: Verdict) -> str:
+    if verdict.probe is not None:
+        return verdict.probe[1]
+    found, task = verdict.difference, verdict.task
+    assert found is not None
+    if found.kind == "value" and task.kind == "trace" and verdict.case is not None:
+        place = f" at {list(found.index)}" if found.index else ""
+        return f"{verdict.case.name}{place}: {found.got} is not it."
+    return difference_in_words(found) + _with(verdict) + "."
+
+
+def difference_in_words(found: Difference) -> str:
+    """One difference as the beginning of a sentence."""
+    element = f"{found.where}[{', '.join(map(str, found.index))}]" if found.index else found.where
+    share = f" ({found.wrong} of {found.total} elements are wrong)" if found.total > 1 else ""
+    if found.kind in ("value", "nonfinite"):
+        return f"{element} is {found.got}, expected {found.expected}{share}"
+    if found.kind == "shape":
+        return f"{found.where} has shape {found.got}, expected {found.expected}"
+    if found.kind == "dtype":
+        return f"{found.where} is {found.got}, expected {found.expected}, the dtype of the input"
+    return f"{found.where} is {found.got}, expected {found.expected}"
+
+
+def _reason(verdict: Verdict) -> list[str]:
+    if verdict.names:
+        ideas = " together with ".join(m.looks_like for m in verdict.names)
+        sure = f"This looks like {ideas}."
+        last = verdict.names[-1]
+        return [sure, *[m.principle for m in verdict.names], last.question]
+    if verdict.probe is not None:
+        return [verdict.probe[0].principle, verdict.probe[0].question]
+    kind = verdict.difference.kind if verdict.difference else "value"
+    if verdict.task.kind == "trace":
+        return [trace_question(verdict.task)]
+    return [line for line in GENERAL[kind] if line]
+
+
+def trace_question(task: Task) -> str:
+    """What to do about a value that no misconception explains."""
+    return "Write down each step with its number: which is the first that you cannot explain?"
+
+
+def _with(verdict: Verdict) -> str:
+    return f", with {verdict.case.name}" if verdict.case else ""
+
+
+def _inputs(verdict: Verdict) -> str:
+    assert verdict.case is not None
+    return ", ".join(_brief(value) for value in verdict.case.args) or "no arguments"
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"a {value.dtype} {value.shape}"
+    return repr(value) if isinstance(value, int | float | str | None) else type(value).__name__

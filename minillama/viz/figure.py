@@ -1,0 +1,116 @@
+"""Figures that can be read without being seen, and controls that leave a picture where nothing runs.
+
+Every picture has alternative text that states what it shows. A control is core ipywidgets around one function that
+draws; its first picture is committed with the notebook.
+"""
+
+import base64
+import html
+import io
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Petroff 2021, "Accessible Color Sequences for Data Visualization": apart for every kind of colour vision.
+COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59")
+DPI = 110
+
+
+class Picture:
+    """A finished figure with its alternative text.
+
+    Args:
+        png: the picture.
+        alt: one or two sentences that state the finding.
+    """
+
+    def __init__(self, png: bytes, alt: str) -> None:
+        self.png, self.alt = png, alt
+
+    def __repr__(self) -> str:
+        return f"[figure: {self.alt}]"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        data = base64.b64encode(self.png).decode("ascii")
+        page = f'<img alt="{html.escape(self.alt)}" style="max-width:100%" src="data:image/png;base64,{data}">'
+        return {"text/plain": repr(self), "text/html": page}
+
+
+def new_figure(width: float = 7.0, height: float = 3.4) -> "tuple[Figure, Any]":
+    """An empty figure on white and its axes, sizes in inches; it is not kept by pyplot."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_prop_cycle(color=COLOURS)
+    return figure, axes
+
+
+def show(figure: "Figure", alt: str) -> Picture:
+    """Turn a figure into a picture with alternative text."""
+    return Picture(to_png(figure), alt)
+
+
+def to_png(figure: "Figure") -> bytes:
+    """The bytes of a PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=DPI)
+    return file.getvalue()
+
+
+class Control:
+    """Sliders above a picture that is drawn anew when one moves; without a kernel, the first picture.
+
+    Args:
+        draw: from one keyword argument a slider to a figure.
+        sliders: name -> (least, most, first value), whole numbers.
+        alt: alternative text, of the first picture and of the control.
+    """
+
+    def __init__(self, draw: "Callable[..., Figure]", alt: str, **sliders: tuple[int, int, int]) -> None:
+        self.draw, self.alt, self.sliders = draw, alt, sliders
+        self.values = {name: first for name, (_, _, first) in sliders.items()}
+
+    def picture(self, **values: int) -> Picture:
+        """The picture for these values of the sliders, their first ones where not given."""
+        return show(self.draw(**(self.values | values)), self.alt)
+
+    def __repr__(self) -> str:
+        return f"[control: {self.alt}]"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        bundle = self.picture()._repr_mimebundle_()
+        try:
+            import ipywidgets
+        except ImportError:
+            return bundle
+        return bundle | self.widget(ipywidgets)._repr_mimebundle_()
+
+    def widget(self, ipywidgets: Any) -> Any:
+        """The live control; an error while drawing shows in it instead of vanishing."""
+        image = ipywidgets.Image(value=self.picture().png, format="png", layout=ipywidgets.Layout(max_width="100%"))
+        message = ipywidgets.HTML()
+        parts = {
+            name: ipywidgets.IntSlider(
+                value=first, min=least, max=most, description=name.replace("_", " "), continuous_update=False,
+                style={"description_width": "initial"}, layout=ipywidgets.Layout(width="min(30em, 100%)"),
+            )
+            for name, (least, most, first) in self.sliders.items()
+        }  # fmt: skip
+
+        def redraw(change: Any) -> None:
+            try:
+                image.value = self.picture(**{name: part.value for name, part in parts.items()}).png
+                message.value = ""
+            except Exception:
+                message.value = f"<pre>{html.escape(traceback.format_exc(limit=2))}</pre>"
+
+        for part in parts.values():
+            part.observe(redraw, names="value")
+        return ipywidgets.VBox([*parts.values(), image, message])

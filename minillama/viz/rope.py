@@ -1,0 +1,111 @@
+"""Pictures of rotary embedding: clock hands, wavelengths, scores."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minillama.viz.figure import COLOURS, Control, Picture, new_figure, show
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw_hands(query_position: int, key_position: int, pair: int) -> "Figure":
+    """A query and a key of one pair as hands of a clock, and their score below.
+
+    Args:
+        query_position, key_position: from 0.
+        pair: 0 to 3, of a head with 8 channels and theta 100.
+    """
+    speed = 100.0 ** (-pair / 4)
+    figure, axes = new_figure(4.6, 4.6)
+    axes.add_patch(_circle())
+    angles = {}
+    for name, position, colour, style in (
+        ("query", query_position, COLOURS[0], "-"),
+        ("key", key_position, COLOURS[2], "--"),
+    ):
+        angles[name] = angle = position * speed
+        axes.plot([0, math.cos(angle)], [0, math.sin(angle)], style, color=colour, linewidth=3, label=name)
+        axes.annotate(
+            f"{name} at {position}", (1.13 * math.cos(angle), 1.13 * math.sin(angle)), ha="center", color=colour
+        )
+    score = math.cos(angles["query"] - angles["key"])
+    distance = query_position - key_position
+    axes.set(
+        xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal", xticks=[], yticks=[],
+        title=f"pair {pair}: {speed:.3f} radians a position",
+        xlabel=f"{distance:+d} positions × {speed:.3f} = {distance * speed:+.2f} radians · score {score:+.3f}",
+    )  # fmt: skip
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def _circle() -> Any:
+    from matplotlib.patches import Circle
+
+    return Circle((0, 0), 1, fill=False, color="#94a4a2")
+
+
+def hands() -> Control:
+    """Turn a query and a key by sliders."""
+    alt = (
+        "A clock with two hands: a query at position 7 and a key at position 4. "
+        "Below, the angle between them and their score, which depend on the distance of 3 alone."
+    )
+    return Control(draw_hands, alt, query_position=(0, 40, 7), key_position=(0, 40, 4), pair=(0, 3, 1))
+
+
+def plot_wavelengths(thetas: dict[str, float], head_dim: int = 128, context: int | None = None) -> Picture:
+    """Tokens that each pair takes for one turn.
+
+    Args:
+        thetas: label -> theta.
+        head_dim: K.
+        context: draws a line at this many tokens.
+    """
+    figure, axes = new_figure()
+    pair = np.arange(head_dim // 2)
+    for (label, theta), style in zip(thetas.items(), ("-", "--", ":"), strict=False):
+        axes.semilogy(pair, 2 * np.pi * theta ** (2 * pair / head_dim), style, label=label, linewidth=2)
+    if context:
+        axes.axhline(context, color="#6e7781", linewidth=1)
+        axes.annotate(f"context of {context:,} tokens", (1, context * 1.15), color="#444444")
+    axes.set(xlabel="pair i", ylabel="tokens for one turn")
+    axes.legend(frameon=False)
+    longest = ", ".join(f"{label} {2 * np.pi * theta ** (1 - 2 / head_dim):,.0f}" for label, theta in thetas.items())
+    alt = f"Tokens for one turn rise in a straight line on a log scale, from 6 for pair 0; last pair: {longest}."
+    return show(figure, alt)
+
+
+def plot_lines(
+    x: Any,
+    lines: dict[str, Any],
+    *,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    mark: float | None = None,
+    top: float | None = None,
+) -> Picture:
+    """Labelled lines in colours and strokes that stay apart.
+
+    Args:
+        x: places on the horizontal axis.
+        lines: label -> heights.
+        xlabel, ylabel: with units.
+        alt: what is to be seen.
+        mark: where to draw a thin upright line.
+        top: the highest value that is shown.
+    """
+    figure, axes = new_figure()
+    for (label, heights), style in zip(lines.items(), ("-", "--", "-.", ":"), strict=False):
+        axes.plot(x, heights, style, label=label, linewidth=2)
+    if mark is not None:
+        axes.axvline(mark, color="#6e7781", linewidth=1)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if top is not None:
+        axes.set_ylim(top=top)
+    axes.legend(frameon=False)
+    return show(figure, alt)
