@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from minillama.cli.app import Application, shared_options
+from minillama.cli.course import check, hint, release, reset
 from minillama.cli.environment import doctor, lab
 from minillama.cli.evaluation import perplexity
 from minillama.cli.gates import gates
@@ -19,7 +20,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (generate, info, tokenize, convert, quantize, download, pretrain, gates, bench, perplexity, lab, doctor):
+for command in (
+    generate, info, tokenize, convert, quantize, download, pretrain, gates, bench, perplexity, lab, doctor,
+    check, hint, reset, release,
+):  # fmt: skip
     app.command()(shared_options(command))
 
 
