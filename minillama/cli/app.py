@@ -1,6 +1,7 @@
 """What every command shares: options, logging, and errors as one line with an exit code.
 
-Exit codes: 0 done, 1 a closed pipe or a check of `doctor` that failed, 2 an error that the user can mend, 130 Ctrl-C.
+Exit codes: 0 done, 1 a closed pipe, a check of `doctor` that failed or a gate of `gates` that is not met, 2 an error
+that the user can mend, 130 Ctrl-C.
 """
 
 import contextlib

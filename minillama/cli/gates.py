@@ -1,6 +1,7 @@
 """Whether a model has learned what the lessons need."""
 
 import json as json_module
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,8 +27,10 @@ def gates(
     """Measure what a model of stories has learned, beside baselines; exit code 1 if that is not enough."""
     path = find_model(model)
     out = out or (path if path.is_dir() else path.parent) / "heads.json"
-    if not out.parent.is_dir():
-        raise typer.BadParameter(f"--out is {out}, but there is no folder {out.parent}: make it, or name another one")
+    if not out.parent.is_dir() or out.is_dir():
+        raise typer.BadParameter(f"--out is {out}, expected a file in a folder that exists: name another one")
+    if not os.access(out.parent, os.W_OK):
+        raise typer.BadParameter(f"{out.parent} cannot be written to: name another file with --out")
     use_threads(threads)
     import minillama
     from minillama.train.gates import heads_record, measure, write_heads
@@ -53,12 +56,11 @@ def _as_json(report: "Report") -> dict[str, Any]:
 
 
 def _show(report: "Report") -> None:
-    from rich import box
     from rich.table import Table
 
     for prompt, completion in report.texts:
         print(f"[{prompt}]{completion}\n")
-    table = Table(box=box.SIMPLE, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for column in ("gate", "measured", "wanted", "untrained", "chance", "", "note"):
         table.add_column(column, justify="left" if column in ("gate", "", "note") else "right", overflow="fold")
     for gate in report.gates:

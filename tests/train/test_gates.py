@@ -117,12 +117,15 @@ def test_command_ends_well_when_all_gates_are_met(monkeypatch: pytest.MonkeyPatc
     assert "1 of 2 gates met\nNOT MET: worst head" in result.stdout
 
 
-def test_a_folder_that_is_not_there_is_an_error_before_any_work(tmp_path: Path) -> None:
-    result = run("--out", tmp_path / "missing" / "heads.json")
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    assert "error: --out is " in result.stderr
-    assert "there is no folder" in result.stderr
+def test_a_place_that_is_no_file_is_an_error_before_any_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for out in (tmp_path / "missing" / "heads.json", tmp_path):
+        result = run("--out", out)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"error: --out is {out}, expected a file in a folder that exists" in result.stderr
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    result = run()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "assets cannot be written to: name another file with --out" in result.stderr
 
 
 def test_digest_of_a_folder_is_of_its_files(tmp_path: Path) -> None:
