@@ -196,7 +196,7 @@ def ablate(model: Llama, heads: Iterable[tuple[int, int]], means: Tensor | None 
     >>> model, tokenizer = minillama.load(quant="none")
     >>> tokens = torch.tensor([tokenizer.encode("Once upon a time")])
     >>> with torch.no_grad(), ablate(model, [(0, 0), (2, 1)]):
-    ...     next_token = model(tokens, last_only=True)[0, 0].softmax(-1)  # (V,)
+    ...     next_token = model(tokens)[0, -1].softmax(-1)  # (V,)
     ...     seen = trace(model, tokens)
     """
     outputs, config = _outputs(model), model.config

@@ -94,7 +94,7 @@ def is_consistent(model: Llama, tokenizer: Tokenizer, item: ConsistencyItem) -> 
     differ = (i for i, (right, wrong) in enumerate(zip(*both, strict=False)) if right != wrong)
     common = next(differ, min(map(len, both)))
     cache = model.new_cache(1, longest)
-    first = model(torch.tensor([both[0][:common]]), cache, last_only=True)  # (1, 1, V)
+    first = model.unembed(model.hidden(torch.tensor([both[0][:common]]), cache)[:, -1:]).float()  # (1, 1, V)
     sums = []
     for ids in both:
         cache.truncate(common)
