@@ -167,20 +167,22 @@ class Llama(nn.Module):
             config.n_layers, batch_size, max_len, config.n_kv_heads, config.head_dim, weight.dtype, weight.device
         )
 
-    def forward(self, tokens: Tensor, cache: cache.KVCache | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, cache: cache.KVCache | None = None, last_only: bool = False) -> Tensor:
         """The logits of the token after each of these.
 
         Args:
             tokens: (B, T) int64.
             cache: what came before; it takes up these tokens too.
+            last_only: only those after the last token of each row.
 
         Returns:
-            (B, T, V) float32.
+            (B, T, V) float32, or (B, 1, V).
 
         Raises:
             ContextLengthError, ShapeError: see check_tokens.
         """
-        return self.unembed(self.hidden(tokens, cache)).float()
+        x = self.hidden(tokens, cache)
+        return self.unembed(x[:, -1:] if last_only else x).float()
 
     def unembed(self, x: Tensor) -> Tensor:
         """The output matrix, or the embedding where they are tied: (..., D) -> (..., V)."""

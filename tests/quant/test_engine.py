@@ -1,5 +1,6 @@
 """The quantized engine against the torch model on the same blocks, activations rounded to int8 as the engine does."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -15,7 +16,7 @@ from minillama.model import Llama
 from minillama.quant.engine.model import QuantizedLlama
 from minillama.quant.formats import FORMATS
 from minillama.quant.kernels.choose import available_paths
-from minillama.quant.kernels.layout import pack
+from minillama.quant.kernels.packing import pack
 from minillama.quant.linear import QuantEmbedding, QuantLinear, QuantMatrix
 
 SIZES = {"dim": 64, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 96, "vocab_size": 75, "max_seq_len": 80}
@@ -26,6 +27,7 @@ CONFIGS = {
     "llama 3.1 scaling": ModelConfig(**SIZES, rope_scaling=RopeScaling(kind="llama3", factor=8.0)),
     "narrow heads": ModelConfig(**{**SIZES, "n_heads": 8, "n_kv_heads": 1}),  # 8 rows of wk: half a group
 }
+WIDE_HEADS = ModelConfig(**{**SIZES, "head_dim": 32})
 TOKENS = torch.randint(75, (2, 40), generator=torch.Generator().manual_seed(4))
 
 
@@ -108,6 +110,51 @@ def test_padded_rows_equal_single_rows() -> None:
     together = list(zip(*generate_ids(engine, prompts, 8), strict=True))
     alone = [tuple(step[0] for step in generate_ids(engine, [prompt], 8)) for prompt in prompts]
     assert together == alone
+
+
+@pytest.mark.parametrize("cache_type", ["f16", "q8_0"])
+def test_the_last_logits_alone_are_the_same(cache_type: str) -> None:
+    engine, _ = both(WIDE_HEADS, "q8_0", cache_type=cache_type)
+    assert torch.equal(engine(TOKENS, last_only=True), engine(TOKENS)[:, -1:])
+    one, two = engine.new_cache(2, 40), engine.new_cache(2, 40)
+    engine(TOKENS[:, :30], one), engine(TOKENS[:, :30], two, last_only=True)
+    assert torch.equal(engine(TOKENS[:, 30:], one), engine(TOKENS[:, 30:], two))
+
+
+@pytest.mark.parametrize("window", [None, 5])
+def test_a_cache_of_int8_says_nearly_the_same(window: int | None) -> None:
+    engine, _ = both(dataclasses.replace(WIDE_HEADS, sliding_window=window), "q8_0")
+    expected = engine(TOKENS)
+    assert engine.new_cache(2, 40).nbytes == 2 * 2 * 2 * 2 * 48 * 32 * 2  # L B G, keys and values, places, K, bytes
+    engine.cache_type = "q8_0"
+    assert engine.new_cache(2, 40).nbytes == 2 * 2 * 2 * 2 * 48 * 34
+    assert 1e-5 < relative_difference(engine(TOKENS), expected) < 0.03
+    cache = engine.new_cache(2, 40)
+    parts = [engine(TOKENS[:, :9], cache)] + [engine(TOKENS[:, t : t + 1], cache) for t in range(9, 40)]
+    assert relative_difference(torch.cat(parts, dim=1), engine(TOKENS)) < 1e-5
+    cache.truncate(20)
+    assert relative_difference(engine(TOKENS[:, 20:], cache), engine(TOKENS)[:, 20:]) < 1e-5
+    with pytest.raises(ContextLengthError, match="1 more do not fit"):
+        engine(TOKENS[:, :1], cache)
+
+
+def test_a_cache_of_int8_hides_padding() -> None:
+    engine, _ = both(WIDE_HEADS, "q8_0", cache_type="q8_0")
+    cache = engine.new_cache(2, 20)
+    cache.padding = torch.tensor([0, 13])
+    together = torch.cat([engine(TOKENS[:, :15], cache), engine(TOKENS[:, 15:20], cache)], dim=1)
+    alone = engine(TOKENS[1:, 13:20])  # turned to other positions, so rounded otherwise
+    assert relative_difference(together[1:, 13:], alone) < 0.03
+    assert torch.equal(together[0], engine(TOKENS[:1, :20])[0])
+
+
+def test_cache_types_that_there_are_not() -> None:
+    engine, _ = both(CONFIGS["grouped"], "q8_0")
+    with pytest.raises(ConfigError, match="head_dim is 16"):
+        engine.cache_type = "q8_0"
+    with pytest.raises(ConfigError, match="expected f16 or q8_0"):
+        engine.cache_type = "q4_0"
+    assert engine.cache_type == "f16"
 
 
 @pytest.mark.parametrize("path", available_paths())

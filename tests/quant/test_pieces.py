@@ -4,17 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from minillama import attention, feedforward, norm, rope
+from minillama import feedforward, norm, rope
 from minillama.quant.kernels import pieces
 
 
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
-
-
-def halves(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.float16).view(np.uint16)
 
 
 @pytest.mark.parametrize("size", [1, 32, 100, 4096])
@@ -33,13 +29,6 @@ def test_apply_rope(rng: np.random.Generator) -> None:
     turned = x.reshape(-1)
     pieces.apply_rope(turned, cos[29].numpy(), sin[29].numpy())
     torch.testing.assert_close(torch.from_numpy(turned.reshape(3, 16)), expected)
-
-
-def test_to_halves_rounds_as_numpy() -> None:
-    x = np.array([0.0, -0.0, 1.0, 1 / 3, 65504.0, 6e-8, -1e-5, 2049.0, 2051.0], np.float32)
-    out = np.empty(len(x), np.uint16)
-    pieces.to_halves(x, out)
-    assert out.tolist() == halves(x).tolist()
 
 
 def test_exp_is_accurate_to_the_last_places() -> None:
@@ -63,18 +52,3 @@ def test_silu_gate_at_the_ends() -> None:
     assert abs(gate[1]) < 1e-30
     assert gate[2:].tolist() == [200.0, np.float32(1e30)]
     assert np.isfinite(gate).all()
-
-
-@pytest.mark.parametrize(("first", "last"), [(0, 1), (0, 37), (5, 6), (11, 40)])
-def test_attend(first: int, last: int, rng: np.random.Generator) -> None:
-    q = rng.standard_normal(32, dtype=np.float32) * 3
-    keys, values = (rng.standard_normal((40, 32)).astype(np.float16) for _ in range(2))
-    out, scores = np.empty_like(q), np.empty(40, np.float32)
-    pieces.attend(q, halves(keys), halves(values), first, last, scores, out)
-    mask = torch.zeros(1, 40, dtype=torch.bool)
-    mask[0, first:last] = True
-    k, v = (torch.from_numpy(x.astype(np.float32))[None, :, None] for x in (keys, values))
-    expected, weights = attention.attend(torch.from_numpy(q)[None, None, None], k, v, mask)
-    torch.testing.assert_close(torch.from_numpy(out), expected.flatten())
-    share = torch.from_numpy(scores[first:last] / scores[first:last].sum())
-    torch.testing.assert_close(share, weights[0, 0, 0, first:last])

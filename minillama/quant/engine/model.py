@@ -10,7 +10,7 @@ from torch import Tensor
 
 from minillama.config import ModelConfig
 from minillama.model import check_cache_length, check_tokens
-from minillama.quant.engine.cache import QuantCache
+from minillama.quant.engine.cache import QuantCache, check_cache_type
 from minillama.quant.engine.forward import run_blocks, run_output
 from minillama.quant.kernels.choose import choose_path
 from minillama.quant.kernels.layout import BLOCK, FORMAT_NUMBERS, ROWS, PackedMatrix, group_bytes
@@ -38,9 +38,10 @@ class QuantizedLlama:
         norms: canonical name without ".weight" -> float32 (D,).
         path: instructions, None for the fastest of this machine.
         threads: None for the physical cores.
+        cache_type: of the caches that `new_cache` makes, "f16" or "q8_0"; an attribute that may be set later.
 
     Raises:
-        ConfigError: a path that this machine does not have, or less than one thread.
+        ConfigError: a path that this machine does not have, less than one thread, or see cache.check_cache_type.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class QuantizedLlama:
         norms: Mapping[str, np.ndarray],
         path: str | None = None,
         threads: int | None = None,
+        cache_type: str = "f16",
     ) -> None:
         self.config, self.embedding, self.matrices = config, embedding, dict(matrices)
+        self.cache_type = cache_type
         self.path, self.threads = choose_path(path), thread_count(threads)
         layers = range(config.n_layers)
         rows = [[_entry(matrices[f"layers.{n}.{name}"]) for name in LAYER_MATRICES] for n in layers]
@@ -69,6 +72,16 @@ class QuantizedLlama:
             log.warning("compiling the kernels for this processor, once: about half a minute")
         self._widest = max(config.dim, config.hidden_dim, config.n_heads * config.head_dim)
 
+    @property
+    def cache_type(self) -> str:
+        """What new caches hold: "f16" or "q8_0"."""
+        return self._cache_type
+
+    @cache_type.setter
+    def cache_type(self, cache_type: str) -> None:
+        check_cache_type(cache_type, self.config.head_dim)
+        self._cache_type = cache_type
+
     def new_cache(self, batch_size: int, max_len: int) -> QuantCache:
         """An empty cache for `batch_size` rows of at most `max_len` tokens.
 
@@ -77,22 +90,24 @@ class QuantizedLlama:
         """
         config = self.config
         check_cache_length(max_len, config)
-        return QuantCache(config.n_layers, batch_size, config.n_kv_heads, max_len, config.head_dim)
+        return QuantCache(config.n_layers, batch_size, config.n_kv_heads, max_len, config.head_dim, self.cache_type)
 
-    def __call__(self, tokens: Tensor, cache: QuantCache | None = None) -> Tensor:
+    def __call__(self, tokens: Tensor, cache: QuantCache | None = None, last_only: bool = False) -> Tensor:
         """The logits of the token after each of these.
 
         Args:
             tokens: (B, T) int64.
             cache: what came before; it takes up these tokens too.
+            last_only: only those after the last token of each row.
 
         Returns:
-            (B, T, V) float32.
+            (B, T, V) float32, or (B, 1, V).
 
         Raises:
             ContextLengthError, ShapeError: see model.check_tokens; or more tokens than the cache has places for.
         """
-        return self.unembed(self.hidden(tokens, cache))
+        x = self.hidden(tokens, cache)
+        return self.unembed(x[:, -1:] if last_only else x)
 
     def hidden(self, tokens: Tensor, cache: QuantCache | None = None) -> Tensor:
         """The stream after the final norm: (B, T) -> (B, T, D) float32."""
@@ -106,8 +121,8 @@ class QuantizedLlama:
         with parallel_calls(self.threads):
             run_blocks(
                 self.path, self._tables, self._norms, self._norm, self.config.norm_eps, self.config.n_heads,
-                self._cos, self._sin, starts, past, self.config.sliding_window or EVERYTHING, cache.keys, cache.values,
-                self.threads, records, x,
+                self._cos, self._sin, starts, past, self.config.sliding_window or EVERYTHING, cache.kind, cache.places,
+                cache.keys, cache.values, self.threads, records, x,
             )  # fmt: skip
         cache.length = past + T
         return torch.from_numpy(x).reshape(B, T, -1)

@@ -1,7 +1,6 @@
 """The small steps between the matrix products, for rows of tokens: each does what the torch piece of its name does.
 
-Arrays are C-contiguous float32 unless said otherwise. Keys and values are kept as float16 bits (uint16), a head's
-positions one after the other, so that attention reads them as a stream.
+Arrays are C-contiguous float32. Attention has a module of its own, attention.py.
 """
 
 import math
@@ -9,7 +8,7 @@ import math
 import numpy as np
 from numba import njit
 
-from minillama.quant.kernels.bits import bits_to_float, float_to_half, half_to_float
+from minillama.quant.kernels.bits import bits_to_float
 
 REORDERED = {"contract", "reassoc", "nsz", "arcp"}  # sums in any order, so that they can be vectors; NaN stays NaN
 MASKED = np.float32(-3.4e38)
@@ -61,47 +60,8 @@ def apply_rope(x, cos, sin):
             x[start + 2 * i + 1] = first * sin[i] + second * cos[i]
 
 
-@njit(cache=True, nogil=True)
-def to_halves(x, out):
-    """x (N,) float32 -> out (N,) uint16 float16 bits."""
-    for i in range(len(x)):
-        out[i] = float_to_half(x[i])
-
-
 @njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")
 def silu_gate(gate, up):
     """gate (F,) becomes silu(gate) * up; see feedforward.SwiGLU."""
     for i in range(len(gate)):
         gate[i] = gate[i] / (np.float32(1) + exp(-gate[i])) * up[i]
-
-
-@njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")
-def attend(q, keys, values, first, last, scores, out):
-    """One query of one head looks at the positions first to last - 1; see attention.attend.
-
-    Args:
-        q: (K,).
-        keys, values: (S_max, K) uint16 float16 bits.
-        first, last: which positions it sees, at least one.
-        scores: (S_max,) scratch.
-        out: (K,).
-    """
-    size = len(q)
-    scale = np.float32(1.0 / math.sqrt(size))
-    largest = MASKED
-    for s in range(first, last):
-        total = np.float32(0)
-        for i in range(size):
-            total += q[i] * half_to_float(keys[s, i])
-        scores[s] = total * scale
-        largest = max(largest, scores[s])
-    weight_sum = np.float32(0)
-    for s in range(first, last):
-        scores[s] = exp(scores[s] - largest)
-        weight_sum += scores[s]
-    out[:] = 0
-    for s in range(first, last):
-        for i in range(size):
-            out[i] += scores[s] * half_to_float(values[s, i])
-    for i in range(size):
-        out[i] /= weight_sum
