@@ -1,6 +1,7 @@
 """Text from a model: one token after the other, whole characters as they come.
 
-Works with everything that keeps the protocol `model(tokens, cache) -> logits`, `model.new_cache`, `model.config`.
+Works with everything that keeps the protocol `model(tokens, cache) -> logits`, `model.new_cache`, `model.config`. A
+model that has `unembed` too, as both engines have, takes `last_only=True` and computes no logits that nobody reads.
 """
 
 import logging
@@ -114,7 +115,8 @@ def _prefill(model: Any, rows: list[list[int]], longest: int, cache: Any) -> Ten
 @torch.no_grad()
 def _last_logits(model: Any, tokens: Tensor, cache: Any) -> Tensor:
     """The logits after the last token, (B, V) on the CPU, where the draw is the same for every device."""
-    return model(tokens.to(getattr(cache.keys, "device", "cpu")), cache)[:, -1].cpu()
+    options = {"last_only": True} if hasattr(model, "unembed") else {}
+    return model(tokens.to(getattr(cache.keys, "device", "cpu")), cache, **options)[:, -1].cpu()
 
 
 def _check_text(prompt: str) -> str:

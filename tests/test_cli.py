@@ -286,6 +286,15 @@ def test_bench_prints_the_keys(stories: list[object]) -> None:
     assert all(value > 0 for value in speed.values())
     assert "tokens/s" in run(*base).stdout
     check_error(run(*base, "--depth", 600), "512 places")
+    check_error(run(*base, "--cache-type", "q8_0"), "--cache-type is q8_0, but float weights")
+
+
+def test_cache_type_is_the_engines() -> None:
+    base = ["generate", "--prompt", "Once", "--max-new-tokens", 8, "--quant", "q8_0"]
+    assert run(*base, "--cache-type", "q8_0").exit_code == 0
+    check_error(run(*base, "--cache-type", "q4_0"), "cache type is 'q4_0', expected f16 or q8_0")
+    assert run("info", "llama-7b", "--cache-type", "q8_0").stdout != run("info", "llama-7b").stdout
+    check_error(run("info", "llama-7b", "--cache-type", "x"), "expected f16 or q8_0")
 
 
 def test_download_lists_the_catalogue() -> None:

@@ -54,6 +54,21 @@ MODEL = random_llama(CONFIGS["grouped"])
 LETTERS = Letters()
 
 
+def test_the_last_logits_alone_are_the_same() -> None:
+    tokens = torch.randint(3, 131, (2, 9), generator=torch.Generator().manual_seed(3))
+    one, two = MODEL.new_cache(2, 12), MODEL.new_cache(2, 12)
+    assert torch.allclose(MODEL(tokens, one, last_only=True), MODEL(tokens, two)[:, -1:], atol=1e-6)
+    assert torch.equal(one.keys[:, :, :9], two.keys[:, :, :9])
+
+
+def test_only_the_last_logits_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[tuple[int, ...]] = []
+    unembed = MODEL.unembed
+    monkeypatch.setattr(MODEL, "unembed", lambda x: (shapes.append(tuple(x.shape[:2])), unembed(x))[1])
+    list(generate_ids(MODEL, [[5, 6, 7]], 3))
+    assert shapes == [(1, 1)] * 3
+
+
 @pytest.mark.parametrize("name", ["grouped", "tied", "sliding window", "llama 3.1 scaling"])
 def test_greedy_equals_transformers(name: str) -> None:
     model = random_llama(CONFIGS[name])

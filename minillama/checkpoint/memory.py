@@ -136,9 +136,15 @@ def weight_bytes(config: ModelConfig, format: str) -> int:
     return count_parameters(config) * block.block_bytes // block.block_size
 
 
-def cache_bytes(config: ModelConfig, max_len: int, dtype_bytes: int = 2) -> int:
-    """Bytes of a key/value cache for one sequence of `max_len` tokens."""
-    return config.kv_bytes_per_token // 2 * dtype_bytes * max_len
+def cache_bytes(config: ModelConfig, max_len: int, format: str = "f16") -> int:
+    """Bytes of a key/value cache for one sequence of `max_len` tokens, in a format of quant.formats.
+
+    >>> from minillama.config import PRESETS
+    >>> [round(cache_bytes(PRESETS["llama-7b"], 2048, format) / 1e9, 2) for format in ("f16", "q8_0")]
+    [1.07, 0.57]
+    """
+    block = FORMATS[format]
+    return config.kv_bytes_per_token // 2 * block.block_bytes * max_len // block.block_size
 
 
 def rope_bytes(config: ModelConfig) -> int:

@@ -5,9 +5,11 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import typer
+
+from minillama.errors import ConfigError
 
 ModelArgument = Annotated[
     str | None,
@@ -18,6 +20,7 @@ ModelArgument = Annotated[
 TokenizerOption = Annotated[Path | None, typer.Option(help="A tokenizer file, where the weights bring none.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads for the arithmetic.")]
 QuantOption = Annotated[str | None, typer.Option(help="q8_0 or q4_0 quantize while loading, none undoes it.")]
+CacheTypeOption = Annotated[str | None, typer.Option(help="f16 or q8_0: how the engine keeps keys and values.")]
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 DtypeOption = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16; left out, what fits.")]
 RevisionOption = Annotated[str | None, typer.Option(help="Branch, tag or commit of the repository.")]
@@ -32,6 +35,22 @@ def use_threads(count: int | None) -> None:
 
         torch.set_num_threads(count)
         numba.set_num_threads(min(count, vars(numba.config)["NUMBA_NUM_THREADS"]))
+
+
+def use_cache_type(model: Any, cache_type: str | None) -> None:
+    """Let a model's caches be of a type.
+
+    Raises:
+        ConfigError: no such type, or a model of the torch engine, whose caches are of its weights' type.
+    """
+    if cache_type is None:
+        return
+    if not hasattr(model, "cache_type"):
+        raise ConfigError(
+            f"--cache-type is {cache_type}, but float weights keep a cache of their own type: "
+            "load the model with --quant q8_0 or q4_0"
+        )
+    model.cache_type = cache_type
 
 
 def find_model(name: str | None, others: Iterable[str] = ()) -> Path:

@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from minillama.cli.arguments import (
+    CacheTypeOption,
     DeviceOption,
     QuantOption,
     ThreadsOption,
@@ -13,6 +14,7 @@ from minillama.cli.arguments import (
     find_model,
     optional_model,
     read_text_file,
+    use_cache_type,
     use_threads,
 )
 from minillama.cli.progress import progress
@@ -22,6 +24,7 @@ def perplexity(
     paths: Annotated[list[str], Argument(metavar="[MODEL] FILE", help="Weights, and a file of UTF-8 text.")],
     context: Annotated[int, Option(help="Tokens a window; the second half of each is scored.")] = 512,
     quant: QuantOption = None,
+    cache_type: CacheTypeOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = "cpu",
     tokenizer: TokenizerOption = None,
@@ -35,6 +38,7 @@ def perplexity(
     from minillama import evaluate
 
     model, reader = minillama.load(path, quant=quant, device=device, tokenizer=tokenizer)
+    use_cache_type(model, cache_type)
     with progress() as report:
         found = evaluate.perplexity(
             model,

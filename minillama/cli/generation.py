@@ -13,6 +13,7 @@ from typer import Option
 
 from minillama.cli.app import note
 from minillama.cli.arguments import (
+    CacheTypeOption,
     DeviceOption,
     DtypeOption,
     ModelArgument,
@@ -21,6 +22,7 @@ from minillama.cli.arguments import (
     TokenizerOption,
     find_model,
     read_text,
+    use_cache_type,
     use_threads,
 )
 
@@ -38,6 +40,7 @@ def generate(
     seed: Annotated[int | None, Option(help="The same seed samples the same text.")] = None,
     stop: Annotated[list[str] | None, Option(help="Stop before this text; may be given more than once.")] = None,
     quant: QuantOption = None,
+    cache_type: CacheTypeOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = "cpu",
     dtype: DtypeOption = None,
@@ -53,6 +56,7 @@ def generate(
 
     check_sampling(temperature, top_k, top_p, min_p, repetition_penalty)  # before the long load
     loaded, reader = minillama.load(path, quant=quant, device=device, dtype=dtype, tokenizer=tokenizer)
+    use_cache_type(loaded, cache_type)
     watch = Stopwatch(loaded)
     stream = partial(
         minillama.stream, watch, reader, text, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
@@ -80,6 +84,7 @@ def bench(
     depth: Annotated[int, Option(min=0, help="Tokens in the cache before the prompt.")] = 0,
     as_json: Annotated[bool, Option("--json", help="One JSON object.")] = False,
     quant: QuantOption = None,
+    cache_type: CacheTypeOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = "cpu",
     dtype: DtypeOption = None,
@@ -95,6 +100,7 @@ def bench(
     began = time.perf_counter()
     loaded, _ = load(path, quant=quant, device=device, dtype=dtype, tokenizer=tokenizer)
     load_seconds = time.perf_counter() - began
+    use_cache_type(loaded, cache_type)
     needed = depth + prompt_tokens + new_tokens
     if needed > loaded.config.max_seq_len:
         raise typer.BadParameter(

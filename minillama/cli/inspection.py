@@ -10,7 +10,14 @@ import typer
 from typer import Argument, Option
 
 from minillama.cli.app import console, note
-from minillama.cli.arguments import ModelArgument, TokenizerOption, find_model, optional_model, read_text
+from minillama.cli.arguments import (
+    CacheTypeOption,
+    ModelArgument,
+    TokenizerOption,
+    find_model,
+    optional_model,
+    read_text,
+)
 from minillama.config import PRESETS, ModelConfig
 
 if TYPE_CHECKING:
@@ -47,13 +54,17 @@ class Description:
     tensors: "dict[str, StoredTensor]"
 
 
-def info(model: ModelArgument = None, tokenizer: TokenizerOption = None) -> None:
+def info(model: ModelArgument = None, tokenizer: TokenizerOption = None, cache_type: CacheTypeOption = None) -> None:
     """Show family, sizes, parameters, and memory needed against memory free; reads headers only.
 
     MODEL may be a preset too: llama-7b, llama-13b, llama-33b, llama-65b, llama2-70b, llama3-8b, mistral-7b, ...
     """
     described = _describe(model, tokenizer)
-    for table in (_facts(described), _memory(described)):
+    if cache_type is not None:
+        from minillama.quant.engine.cache import check_cache_type
+
+        check_cache_type(cache_type, described.config.head_dim)
+    for table in (_facts(described), _memory(described, cache_type or "f16")):
         console().print(table)
     if not described.tensors and described.kind != "preset":
         note("the folder has a configuration but no weights: they would have to be downloaded")
@@ -167,11 +178,12 @@ def _gigabytes(size: float) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
-def _memory(described: Description) -> "Table":
-    """Need against what is free, for every way of loading and several contexts."""
+def _memory(described: Description, cache_type: str) -> "Table":
+    """Need against what is free, for every way of loading and several contexts; `cache_type` is the engine's."""
     from rich.table import Table
 
     from minillama.checkpoint.memory import WORKING_BYTES, cache_bytes, free_memory, rope_bytes, weight_bytes
+    from minillama.checkpoint.source import FLOAT_DTYPES
     from minillama.checkpoint.tensors import stored_bytes
 
     config, free = described.config, free_memory()
@@ -183,9 +195,13 @@ def _memory(described: Description) -> "Table":
     for context in contexts:
         table.add_column(f"with {context:,} tokens")
     table.add_column("fits" if free is None else f"fits in the {_gigabytes(free)} that are free")
+    quantized = {"q8_0", "q4_0"}
+    if any(tensor.format not in FLOAT_DTYPES for tensor in described.tensors.values()):
+        quantized.add("as stored")
     for format, size in sizes.items():
         rest = rope_bytes(config) + WORKING_BYTES
-        needs = [size + cache_bytes(config, context, 4 if format == "f32" else 2) + rest for context in contexts]
+        kept = "f32" if format == "f32" else cache_type if format in quantized else "f16"
+        needs = [size + cache_bytes(config, context, kept) + rest for context in contexts]
         fitting = [context for context, need in zip(contexts, needs, strict=True) if free is not None and need <= free]
         if free is None:
             verdict = "unknown"

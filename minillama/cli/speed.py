@@ -71,12 +71,12 @@ def measure(model: Any, prompt_tokens: int, new_tokens: int, depth: int, repetit
         cache = model.new_cache(1, depth + prompt_tokens + new_tokens)
         ids = ids.to(getattr(cache.keys, "device", "cpu"))
         if depth:
-            model(ids[:, :depth], cache=cache)
+            model(ids[:, :depth], cache=cache, last_only=True)
         began = time.perf_counter()
-        token = model(ids[:, depth:], cache=cache)[:, -1:].argmax(-1)
+        token = model(ids[:, depth:], cache=cache, last_only=True).argmax(-1)
         middle = time.perf_counter()
         for _ in range(new_tokens):
-            token = model(token, cache=cache)[:, -1:].argmax(-1)
+            token = model(token, cache=cache).argmax(-1)
         token.item()  # waits for a device that works on its own
         prefill.append(middle - began)
         decode.append(time.perf_counter() - middle)

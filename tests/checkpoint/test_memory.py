@@ -102,7 +102,8 @@ def test_sizes_of_the_published_models() -> None:
     assert weight_bytes(SEVEN, "f16") / 2**30 == pytest.approx(12.55, abs=0.01)
     assert weight_bytes(SEVEN, "q4_0") / 2**30 == pytest.approx(3.53, abs=0.01)
     assert cache_bytes(SEVEN, 2048) == 2**30
-    assert cache_bytes(PRESETS["llama3-8b"], 8192, dtype_bytes=4) == 2 * 2**30
+    assert cache_bytes(PRESETS["llama3-8b"], 8192, "f32") == 2 * 2**30
+    assert cache_bytes(SEVEN, 2048, "q8_0") == 2**30 * 34 // 64
 
 
 @pytest.mark.parametrize(("free", "fits"), [(16 * 2**30, True), (12 * 2**30, False)])
