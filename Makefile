@@ -65,6 +65,11 @@ $(VENV)/.test: $(VENV)/.course
 	$(PIP) -e ".[course,test]"
 	@touch $@
 
+# llama.cpp is built for this processor, but without its AMX kernels: on machines that have AMX they crash where the
+# compiler leaves out half of the tile configuration (llama.cpp issue 20824, pull request 26954).
+NO_AMX := $(shell grep -qs amx_int8 /proc/cpuinfo && echo -mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
+
 $(VENV)/.bench: $(VENV)/.course
-	$(PIP) -e ".[bench]"
+	CMAKE_ARGS="-DCMAKE_C_FLAGS='$(NO_AMX)' -DCMAKE_CXX_FLAGS='$(NO_AMX)'" \
+	    $(PIP) --no-cache-dir --no-binary llama-cpp-python -e ".[bench]"
 	@touch $@

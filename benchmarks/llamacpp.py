@@ -168,9 +168,9 @@ def measure(path: Path, options: argparse.Namespace, bandwidth: Bandwidth) -> di
     processes = {engine: Process(engine, path, options.threads, options.llamacpp_python) for engine in ENGINES}
     about = {engine: process.ask("load") for engine, process in processes.items()}
     found = {work: Pairs() for work in works(min(one["context"] for one in about.values()), options.decoded)}
-    for turn in range(options.pairs + 1):
-        bandwidth.measure()
-        for work, pairs in found.items():
+    for work, pairs in found.items():
+        for turn in range(options.pairs + 1):
+            bandwidth.measure()
             for engine in ENGINES if turn % 2 else reversed(ENGINES):
                 time.sleep(PAUSE_SECONDS)
                 answer = processes[engine].ask(work.do, depth=work.depth, n=work.n)

@@ -150,7 +150,7 @@ def test_callers_wait_for_each_other_on_workqueue(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("chosen", "spins"),
-    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+    [({}, threads.SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
 )
 def test_waiting_threads_sleep_unless_the_user_chose(
     monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], spins: str | None

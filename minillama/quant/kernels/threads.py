@@ -18,6 +18,8 @@ from numba.extending import intrinsic
 
 from minillama.errors import ConfigError
 
+SPINS = "30000"  # about a millisecond: longer than the steps of one thread between two products of a token
+
 _one_caller = threading.Lock()
 
 
@@ -82,7 +84,7 @@ def _spin_briefly() -> None:
     product of half a millisecond then takes 40. It reads the variable when it is loaded, at the first parallel call.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 @contextlib.contextmanager
