@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from minillama.quant.kernels.threads import thread_count
 
 SHAPES = ("llama-7b", "tinyllama-1.1b", "bundled")
 TYPES = ("q4_0", "q8_0", "q4_k_m")
+WORKS = ("decode", "prefill-128", "prefill-512", "decode-deep")
 PAUSE_SECONDS = 0.05  # between two measurements, for the threads of the engine before to fall asleep
 ENGINES = ("ours", "llamacpp")
 
@@ -59,15 +60,15 @@ class Work:
         return f"prefill {self.n}" if self.do == "prefill" else f"decode at {self.depth}"
 
 
-def works(context: int, decoded: int) -> list[Work]:
-    """The measurements that fit into a context."""
-    deep = min(1024, context - decoded)
-    return [
-        Work("decode", 1, decoded),
-        Work("prefill", 0, 128),
-        Work("prefill", 0, 512),
-        Work("decode", deep, decoded),
-    ]
+def works(names: Sequence[str], context: int, decoded: int) -> list[Work]:
+    """The measurements of some names (WORKS)."""
+    every = {
+        "decode": Work("decode", 1, decoded),
+        "prefill-128": Work("prefill", 0, 128),
+        "prefill-512": Work("prefill", 0, 512),
+        "decode-deep": Work("decode", min(1024, context - decoded), decoded),
+    }
+    return [every[name] for name in names]
 
 
 class Process:
@@ -167,7 +168,9 @@ def measure(path: Path, options: argparse.Namespace, bandwidth: Bandwidth) -> di
     loads, _ = measure_loads(path, options)
     processes = {engine: Process(engine, path, options.threads, options.llamacpp_python) for engine in ENGINES}
     about = {engine: process.ask("load") for engine, process in processes.items()}
-    found = {work: Pairs() for work in works(min(one["context"] for one in about.values()), options.decoded)}
+    found = {
+        work: Pairs() for work in works(options.works, min(one["context"] for one in about.values()), options.decoded)
+    }
     for work, pairs in found.items():
         for turn in range(options.pairs + 1):
             bandwidth.measure()
@@ -179,7 +182,8 @@ def measure(path: Path, options: argparse.Namespace, bandwidth: Bandwidth) -> di
     memory = {engine: process.ask("memory")["anonymous_bytes"] for engine, process in processes.items()}
     for process in processes.values():
         process.close()
-    decode = statistics.median(found[next(iter(found))].ours) / options.decoded
+    shallow = [pairs for work, pairs in found.items() if work.do == "decode" and work.depth == 1]
+    decode = statistics.median(shallow[0].ours) / options.decoded if shallow else float("nan")
     return {
         "about": {engine: one["about"] for engine, one in about.items()},
         "load": loads,
@@ -209,6 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=SHAPES)
     parser.add_argument("--types", nargs="+", choices=TYPES, default=TYPES)
+    parser.add_argument("--works", nargs="+", choices=WORKS, default=WORKS, help="what to measure")
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--load-pairs", type=int, default=3)
     parser.add_argument("--decoded", type=int, default=16, help="tokens of one decode measurement")

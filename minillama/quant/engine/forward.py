@@ -11,10 +11,9 @@ import numpy as np
 from numba import njit, prange
 
 from minillama.quant.kernels.activations import quantize_tokens
-from minillama.quant.kernels.groups import multiply_groups
+from minillama.quant.kernels.groups import groups_a_claim, multiply_groups
 from minillama.quant.kernels.heads import attend_heads
 from minillama.quant.kernels.layout import ROWS
-from minillama.quant.kernels.matmul import CLAIMS_PER_THREAD
 from minillama.quant.kernels.pieces import rms_norm, silu_gate
 from minillama.quant.kernels.threads import claim
 
@@ -45,7 +44,7 @@ def multiply_part(path, table, records, n_tokens, first, last, out):
 @njit(nogil=True, parallel=True)
 def multiply_parallel(path, table, records, n_tokens, n_groups, n_parts, out):
     """`multiply` on n_parts threads, which claim some groups at a time."""
-    counter, count = np.zeros(1, np.int64), max(1, n_groups // (CLAIMS_PER_THREAD * n_parts))
+    counter, count = np.zeros(1, np.int64), groups_a_claim(n_groups, n_parts)
     for _ in prange(n_parts):
         first = claim(counter, count)
         while first < n_groups:

@@ -19,6 +19,15 @@ from minillama.quant.kernels.tiles import tile_q4_0, tile_q4_k, tile_q5_k, tile_
 BATCH_BYTES = 1 << 18
 
 
+CLAIMS_PER_THREAD = 8  # so that a slow core delays the end by an eighth of its share at most
+
+
+@njit(nogil=True)
+def groups_a_claim(n_groups, threads):
+    """How many groups a thread takes at a time: an even number, since they go in pairs."""
+    return max(2, n_groups // (CLAIMS_PER_THREAD * threads) // 2 * 2)
+
+
 @njit(nogil=True)
 def multiply_tile(tile, format, group, x, n_blocks, out, stride):
     """The product of a group with a tile; arguments as in tiles.py."""

@@ -11,7 +11,7 @@ from numba import njit, prange
 from minillama.errors import ShapeError
 from minillama.quant.kernels.activations import quantize_tokens
 from minillama.quant.kernels.choose import choose_path
-from minillama.quant.kernels.groups import multiply_groups
+from minillama.quant.kernels.groups import groups_a_claim, multiply_groups
 from minillama.quant.kernels.layout import BLOCK, ROWS, PackedMatrix
 from minillama.quant.kernels.records import RECORD
 from minillama.quant.kernels.threads import claim, parallel_calls, thread_count
@@ -19,7 +19,6 @@ from minillama.shapes import check_shape
 
 # Below this many multiplications a product takes about as long as waking the threads.
 PARALLEL_FROM = 1 << 19
-CLAIMS_PER_THREAD = 8  # so that a slow core delays the end by an eighth of its share at most
 
 
 @njit(nogil=True, cache=True)
@@ -49,7 +48,7 @@ def multiply_parallel(path, matrix, format, x, records, out, threads):
         for token in prange(n_tokens):
             quantize_tokens(path, x, token, token + 1, records)
     address, counter = records.ctypes.data, np.zeros(1, np.int64)
-    count = max(1, n_groups // (CLAIMS_PER_THREAD * threads))
+    count = groups_a_claim(n_groups, threads)
     for _ in prange(threads):
         first = claim(counter, count)
         while first < n_groups:
