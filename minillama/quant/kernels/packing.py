@@ -44,28 +44,33 @@ def raised(word, bits):
     return np.uint32(word << np.uint32(bits))
 
 
+# A group is written block after block, all its rows at once, so that each line of the result is written once.
+
+
 @njit(nogil=True)
-def _pack_q4_0(rows, row, n_blocks, r, out):
+def _pack_q4_0(rows, first, row_size, n_rows, n_blocks, out):
     """Blocks (d, 16 bytes whose nibbles are columns i and 16 + i): the codes lie as they have to, the scales apart."""
     for block in range(n_blocks):
-        here = row + 18 * block
-        for i in range(2):
-            out[256 * n_blocks + 32 * block + 2 * r + i] = rows[here + i]
-        for line in range(4):
-            word = load_word(rows.ctypes.data + here + 2 + 4 * line)
-            store_word(out.ctypes.data + 256 * block + 64 * line + 4 * r, word)
+        for r in range(n_rows):
+            here = first + r * row_size + 18 * block
+            for i in range(2):
+                out[256 * n_blocks + 32 * block + 2 * r + i] = rows[here + i]
+            for line in range(4):
+                word = load_word(rows.ctypes.data + here + 2 + 4 * line)
+                store_word(out.ctypes.data + 256 * block + 64 * line + 4 * r, word)
 
 
 @njit(nogil=True)
-def _pack_q8_0(rows, row, n_blocks, r, out):
+def _pack_q8_0(rows, first, row_size, n_rows, n_blocks, out):
     """Blocks (d, 32 int8)."""
     for block in range(n_blocks):
-        here = row + 34 * block
-        for i in range(2):
-            out[512 * n_blocks + 32 * block + 2 * r + i] = rows[here + i]
-        for line in range(8):
-            word = load_word(rows.ctypes.data + here + 2 + 4 * line)
-            store_word(out.ctypes.data + 512 * block + 64 * line + 4 * r, word)
+        for r in range(n_rows):
+            here = first + r * row_size + 34 * block
+            for i in range(2):
+                out[512 * n_blocks + 32 * block + 2 * r + i] = rows[here + i]
+            for line in range(8):
+                word = load_word(rows.ctypes.data + here + 2 + 4 * line)
+                store_word(out.ctypes.data + 512 * block + 64 * line + 4 * r, word)
 
 
 @njit(nogil=True)
@@ -101,55 +106,58 @@ def _pack_scales_k(super_block, first_block, r, scales, minimums, halves):
 
 
 @njit(nogil=True)
-def _pack_q4_k(rows, row, n_blocks, r, out):
+def _pack_q4_k(rows, first, row_size, n_rows, n_blocks, out):
     """Super-blocks; 32 bytes of nibbles hold two blocks, lower and upper."""
     scales, minimums, halves = out[256 * n_blocks :], out[272 * n_blocks :], out[288 * n_blocks :]
     for s in range(n_blocks // 8):
-        start = row + 144 * s
-        _pack_scales_k(rows[start : start + 16], 8 * s, r, scales, minimums, halves[64 * s :])
-        for b in range(8):
-            codes = rows.ctypes.data + start + 16 + 32 * (b // 2)
-            _pack_nibbles(codes, b % 2 == 1, out.ctypes.data + 256 * (8 * s + b) + 4 * r)
+        for r in range(n_rows):
+            start = first + r * row_size + 144 * s
+            _pack_scales_k(rows[start : start + 16], 8 * s, r, scales, minimums, halves[64 * s :])
+            for b in range(8):
+                codes = rows.ctypes.data + start + 16 + 32 * (b // 2)
+                _pack_nibbles(codes, b % 2 == 1, out.ctypes.data + 256 * (8 * s + b) + 4 * r)
 
 
 @njit(nogil=True)
-def _pack_q5_k(rows, row, n_blocks, r, out):
+def _pack_q5_k(rows, first, row_size, n_rows, n_blocks, out):
     """The same with fifth bits: bit b of byte i belongs to column i of block b."""
     scales, minimums, halves = out[320 * n_blocks :], out[336 * n_blocks :], out[352 * n_blocks :]
     for s in range(n_blocks // 8):
-        start = row + 176 * s
-        _pack_scales_k(rows[start : start + 16], 8 * s, r, scales, minimums, halves[64 * s :])
-        fifth_bits = rows.ctypes.data + start + 16
-        for b in range(8):
-            codes = rows.ctypes.data + start + 48 + 32 * (b // 2)
-            _pack_nibbles(codes, b % 2 == 1, out.ctypes.data + 256 * (8 * s + b) + 4 * r)
-            plane = ZERO
-            for quad in range(8):
-                plane |= raised(shifted(load_word(fifth_bits + 4 * quad), b) & SINGLES, quad)
-            store_word(out.ctypes.data + 256 * n_blocks + 64 * (8 * s + b) + 4 * r, plane)
+        for r in range(n_rows):
+            start = first + r * row_size + 176 * s
+            _pack_scales_k(rows[start : start + 16], 8 * s, r, scales, minimums, halves[64 * s :])
+            fifth_bits = rows.ctypes.data + start + 16
+            for b in range(8):
+                codes = rows.ctypes.data + start + 48 + 32 * (b // 2)
+                _pack_nibbles(codes, b % 2 == 1, out.ctypes.data + 256 * (8 * s + b) + 4 * r)
+                plane = ZERO
+                for quad in range(8):
+                    plane |= raised(shifted(load_word(fifth_bits + 4 * quad), b) & SINGLES, quad)
+                store_word(out.ctypes.data + 256 * n_blocks + 64 * (8 * s + b) + 4 * r, plane)
 
 
 @njit(nogil=True)
-def _pack_q6_k(rows, row, n_blocks, r, out):
+def _pack_q6_k(rows, first, row_size, n_rows, n_blocks, out):
     """Super-blocks: 128 bytes of nibbles, 64 of pairs of bits, 16 int8 scales, d (kquants.dequantize_q6_k)."""
     planes, scales, halves = 256 * n_blocks, 384 * n_blocks, 416 * n_blocks
     for s in range(n_blocks // 8):
-        start = row + 210 * s
-        for i in range(2):
-            out[halves + 32 * s + 2 * r + i] = rows[start + 208 + i]
-        for b in range(8):
-            block, half, quarter = 8 * s + b, b // 4, b % 4
+        for r in range(n_rows):
+            start = first + r * row_size + 210 * s
             for i in range(2):
-                out[scales + 32 * block + 16 * i + r] = rows[start + 192 + 2 * b + i]
-            codes = rows.ctypes.data + start + 64 * half + 32 * (quarter % 2)
-            _pack_nibbles(codes, quarter >= 2, out.ctypes.data + 256 * block + 4 * r)
-            pairs = rows.ctypes.data + start + 128 + 32 * half
-            for part in range(2):
-                plane = ZERO
-                for quad in range(4):
-                    word = load_word(pairs + 16 * part + 4 * quad)
-                    plane |= raised(shifted(word, 2 * quarter) & PAIRS, 2 * quad)
-                store_word(out.ctypes.data + planes + 128 * block + 64 * part + 4 * r, plane)
+                out[halves + 32 * s + 2 * r + i] = rows[start + 208 + i]
+            for b in range(8):
+                block, half, quarter = 8 * s + b, b // 4, b % 4
+                for i in range(2):
+                    out[scales + 32 * block + 16 * i + r] = rows[start + 192 + 2 * b + i]
+                codes = rows.ctypes.data + start + 64 * half + 32 * (quarter % 2)
+                _pack_nibbles(codes, quarter >= 2, out.ctypes.data + 256 * block + 4 * r)
+                pairs = rows.ctypes.data + start + 128 + 32 * half
+                for part in range(2):
+                    plane = ZERO
+                    for quad in range(4):
+                        word = load_word(pairs + 16 * part + 4 * quad)
+                        plane |= raised(shifted(word, 2 * quarter) & PAIRS, 2 * quad)
+                    store_word(out.ctypes.data + planes + 128 * block + 64 * part + 4 * r, plane)
 
 
 @njit(nogil=True)
@@ -173,20 +181,20 @@ def _pack_groups(format, blocks, row_size, n_rows, n_blocks, scales, first, last
         Whether all scales are finite.
     """
     size, finite = group_bytes(format, n_blocks), True
-    for row in range(ROWS * first, min(ROWS * last, n_rows)):  # the rest of the last group stays zero
-        finite &= _scales_are_finite(blocks, row * row_size, (row + 1) * row_size, *scales)
-        group, r = row // ROWS, row % ROWS
+    for group in range(first, last):
+        start, count = ROWS * group * row_size, min(ROWS, n_rows - ROWS * group)  # the rest of the last one stays zero
+        finite &= _scales_are_finite(blocks, start, start + count * row_size, *scales)
         place = out[group * size : (group + 1) * size]
         if format == Q4_0:
-            _pack_q4_0(blocks, row * row_size, n_blocks, r, place)
+            _pack_q4_0(blocks, start, row_size, count, n_blocks, place)
         elif format == Q8_0:
-            _pack_q8_0(blocks, row * row_size, n_blocks, r, place)
+            _pack_q8_0(blocks, start, row_size, count, n_blocks, place)
         elif format == Q4_K:
-            _pack_q4_k(blocks, row * row_size, n_blocks, r, place)
+            _pack_q4_k(blocks, start, row_size, count, n_blocks, place)
         elif format == Q5_K:
-            _pack_q5_k(blocks, row * row_size, n_blocks, r, place)
+            _pack_q5_k(blocks, start, row_size, count, n_blocks, place)
         else:
-            _pack_q6_k(blocks, row * row_size, n_blocks, r, place)
+            _pack_q6_k(blocks, start, row_size, count, n_blocks, place)
     return finite
 
 
