@@ -6,9 +6,10 @@ import torch
 
 from minillama import attention
 from minillama.quant.formats import FORMATS
-from minillama.quant.kernels.attention import attend, key_panel_bytes, softmax, store_key, store_value, value_bytes
+from minillama.quant.kernels.attention import attend, softmax
 from minillama.quant.kernels.choose import available_paths, choose_path
 from minillama.quant.kernels.panels import F16, KINDS, Q8_0, ROWS
+from minillama.quant.kernels.storing import key_panel_bytes, store_key, store_value, value_bytes
 
 PLACES = 80
 

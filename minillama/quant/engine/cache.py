@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from minillama.errors import ConfigError, ContextLengthError
-from minillama.quant.kernels.attention import key_panel_bytes, value_bytes
 from minillama.quant.kernels.panels import BLOCK, KINDS, ROWS
+from minillama.quant.kernels.storing import key_panel_bytes, value_bytes
 from minillama.quant.pages import own_pages
 
 

@@ -13,11 +13,12 @@ import math
 import numpy as np
 from numba import njit
 
-from minillama.quant.kernels.activations import quantize_block
 from minillama.quant.kernels.panels import (
     BLOCK,
     BLOCK_BYTES,
+    CODE_ROW,
     F16,
+    HALF_ROW,
     add_codes,
     add_halves,
     add_scaled_sums,
@@ -31,80 +32,17 @@ from minillama.quant.kernels.panels import (
     queries,
     scale_row,
     splat_float,
-    store_code,
-    store_half,
-    store_halves,
     store_sums,
 )
 from minillama.quant.kernels.path import single, tokens_of
 from minillama.quant.kernels.pieces import MASKED, REORDERED, exp
-from minillama.quant.kernels.records import RECORD
+from minillama.quant.kernels.storing import key_panel_bytes
 from minillama.quant.kernels.vectors import ROWS
 
 # No function here that carries sums from row to row is `inline="always"`: inlined twice into loops, Numba 0.68 loses
 # the sums of the first turn.
-HALF_ROW, CODE_ROW = 2 * ROWS, ROWS  # bytes
 MOST_QUERIES = 8  # of a tile
 AHEAD_BYTES = 3072  # of a stream of values
-
-
-@njit(inline="always")
-def key_panel_bytes(kind, head_dim):
-    """Bytes of 16 positions of a head's keys."""
-    return HALF_ROW * head_dim if kind == F16 else head_dim // BLOCK * BLOCK_BYTES
-
-
-@njit(nogil=True)
-def value_bytes(kind, head_dim, places):
-    """Bytes of a head's values."""
-    n_rows = (head_dim + ROWS - 1) // ROWS * places
-    return n_rows * HALF_ROW if kind == F16 else n_rows * CODE_ROW + head_dim // BLOCK * places * 2
-
-
-@njit(nogil=True, cache=True)
-def store_key(kind, x, keys, place):
-    """Puts the key x (K,) float32 into the column of its position.
-
-    Args:
-        kind: F16 or Q8_0.
-        x: C-contiguous.
-        keys: address of the head's panels.
-        place: its position.
-    """
-    panel, column = keys + place // ROWS * key_panel_bytes(kind, len(x)), place % ROWS
-    if kind == F16:
-        for d in range(len(x)):
-            store_half(x[d], panel + HALF_ROW * d + 2 * column)
-        return
-    record = np.empty(1, RECORD)
-    for block in range(len(x) // BLOCK):
-        quantize_block(x.ctypes.data + 4 * BLOCK * block, record.ctypes.data)
-        start = panel + BLOCK_BYTES * block
-        store_half(record[0].scale, start + 2 * column)
-        for d in range(BLOCK):
-            store_code(record[0].codes[d], start + HALF_ROW + CODE_ROW * d + column)
-
-
-@njit(nogil=True, cache=True)
-def store_value(kind, x, values, places, place):
-    """Puts the value x (K,) into its row of each panel; arguments as in `store_key`."""
-    if kind == F16:
-        n_whole = len(x) // ROWS
-        for panel in range(n_whole):
-            store_halves(x.ctypes.data + 4 * ROWS * panel, values + HALF_ROW * (panel * places + place))
-        if n_whole * ROWS < len(x):
-            row = values + HALF_ROW * (n_whole * places + place)
-            for i in range(ROWS):  # numbers beyond K are zero
-                d = n_whole * ROWS + i
-                store_half(x[d] if d < len(x) else np.float32(0), row + 2 * i)
-        return
-    record, scales = np.empty(1, RECORD), values + CODE_ROW * (len(x) // ROWS) * places
-    for block in range(len(x) // BLOCK):
-        quantize_block(x.ctypes.data + 4 * BLOCK * block, record.ctypes.data)
-        store_half(record[0].scale, scales + 2 * (block * places + place))
-        for d in range(BLOCK):
-            panel = (block * BLOCK + d) // ROWS
-            store_code(record[0].codes[d], values + CODE_ROW * (panel * places + place) + d % ROWS)
 
 
 @njit(nogil=True)

@@ -9,9 +9,10 @@ the group, so that neighbours see the same keys and share a tile (attention.py):
 import numpy as np
 from numba import njit, prange
 
-from minillama.quant.kernels.attention import MOST_QUERIES, attend, store_key, store_value
+from minillama.quant.kernels.attention import MOST_QUERIES, attend
 from minillama.quant.kernels.panels import ROWS
 from minillama.quant.kernels.pieces import apply_rope
+from minillama.quant.kernels.storing import store_key, store_value
 from minillama.quant.kernels.threads import claim
 
 TURN, ATTEND = 1, 2  # steps of a piece of work

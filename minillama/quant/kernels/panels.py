@@ -50,6 +50,7 @@ F16, Q8_0 = 0, 1  # kinds of panels
 KINDS = {"f16": F16, "q8_0": Q8_0}
 BLOCK = 32  # dims that share a scale
 BLOCK_BYTES = 2 * ROWS + BLOCK * ROWS  # of Q8_0 keys: 16 scales and 32 rows
+HALF_ROW, CODE_ROW = 2 * ROWS, ROWS  # bytes
 
 # Running sums of 16 that a path's registers hold. Tiles of few queries take several panels side by side: one sum alone
 # would wait for its last addition to finish before the next can begin. The rows of a panel are always added in order,
@@ -279,39 +280,3 @@ def fetch(typing, sums, address, panel_bytes):
         return context.get_dummy_value()
 
     return types.void(sums, types.intp, types.intp), generate
-
-
-@intrinsic
-def store_half(typing, value, address):
-    """Writes a float32 as float16."""
-
-    def generate(context, builder, signature, args):
-        pointer = builder.inttoptr(args[1], ir.HalfType().as_pointer())
-        builder.store(builder.fptrunc(args[0], ir.HalfType()), pointer).align = 2
-        return context.get_dummy_value()
-
-    return types.void(types.float32, types.intp), generate
-
-
-@intrinsic
-def store_halves(typing, x, address):
-    """Writes 16 float32 at address x as float16."""
-
-    def generate(context, builder, signature, args):
-        values = builder.fptrunc(load(builder, args[0], 0, FLOATS16, 4), HALVES16)
-        pointer = builder.inttoptr(args[1], HALVES16.as_pointer())
-        builder.store(values, pointer).align = 2
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.intp), generate
-
-
-@intrinsic
-def store_code(typing, code, address):
-    """Writes an int8."""
-
-    def generate(context, builder, signature, args):
-        builder.store(args[0], builder.inttoptr(args[1], I8.as_pointer()))
-        return context.get_dummy_value()
-
-    return types.void(types.int8, types.intp), generate
