@@ -65,7 +65,7 @@ def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict
     if task.kind == "experiment":
         return _judge_experiment(task, observations)
     tolerance = Tolerance(rtol=task.rtol, atol=task.atol, half=task.half_tolerance, same_dtype=task.same_dtype)
-    expected = outputs_of(task, task.reference, plan.cases)
+    expected = [output_of(task, task.reference, case) for case in plan.cases]
     problems: list[tuple[int, str, Difference | None]] = []
     for i, seen in enumerate(observations):
         status, found = _problem(task, seen, expected[i], tolerance)
@@ -88,16 +88,12 @@ def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict
     )  # fmt: skip
 
 
-def outputs_of(task: Task, function: Callable[..., Any], cases: Sequence[Case]) -> list[Any]:
-    """What one of the course's own implementations gives, as plain values; _Unlike where it raises."""
-    found = []
-    for case in cases:
-        output: Any = _Unlike
-        with contextlib.suppress(Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            output = to_plain(DRIVERS[task.driver](function, *(to_input(each, task.framework) for each in case.args)))
-        found.append(output)
-    return found
+def output_of(task: Task, function: Callable[..., Any], case: Case) -> Any:
+    """What one of the course's own implementations gives, as a plain value; _Unlike where it raises."""
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return to_plain(DRIVERS[task.driver](function, *(to_input(each, task.framework) for each in case.args)))
+    return _Unlike
 
 
 def _judge_experiment(task: Task, observations: Sequence[Observation]) -> Verdict:
@@ -149,9 +145,10 @@ def _gives(task: Task, bugs: Bugs, cases: Sequence[Case], seen: Sequence[Observa
     """Do these bugs give these outputs, wherever both gave any, and somewhere other than the right ones?"""
     assert task.faulty is not None
     tolerance = Tolerance(rtol=task.rtol, atol=task.atol, half=task.half_tolerance, same_dtype=False)
-    telling = False
-    for output, right, each in zip(outputs_of(task, task.faulty(bugs), cases), expected, seen, strict=True):
-        if output is _Unlike or each.kind != "returned":
+    telling, faulty = False, task.faulty(bugs)
+    for case, right, each in zip(cases, expected, seen, strict=True):
+        output = output_of(task, faulty, case) if each.kind == "returned" else _Unlike
+        if output is _Unlike:
             continue
         if difference(each.output, output, task.outputs, tolerance) is not None:
             return False

@@ -7,6 +7,7 @@ python -m minillama.course.notebooks --execute notebooks/*.ipynb   # run from to
 import argparse
 import logging
 import os
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -41,18 +42,22 @@ def _is_only_a_widget(output: nbformat.NotebookNode) -> bool:
 def execute(notebook: nbformat.NotebookNode, folder: Path, timeout_seconds: int = 600) -> None:
     """Run every cell in a fresh kernel whose working folder is `folder`; outputs and counts are replaced, in place.
 
+    What a lesson promotes goes to a folder of its own, which vanishes: nobody's my_llama/ is touched.
+
     Raises:
         nbclient.exceptions.CellExecutionError: a cell raises, and is not tagged `raises-exception`.
         nbclient.exceptions.CellTimeoutError: a cell takes longer than `timeout_seconds`.
     """
-    NotebookClient(
+    client = NotebookClient(
         notebook,
         timeout=timeout_seconds,
         kernel_name=KERNEL["name"],
         resources={"metadata": {"path": str(folder)}},
         store_widget_state=False,
         record_timing=False,
-    ).execute()
+    )
+    with tempfile.TemporaryDirectory() as home:
+        client.execute(env=os.environ | {"MINILLAMA_HOME": home})
 
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> bool:

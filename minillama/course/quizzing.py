@@ -89,7 +89,7 @@ class Prediction:
             buttons.observe(self._choose, names="value")
             heading = ipywidgets.HTML(f"<b>{html.escape(self.question)}</b>")
             self._widget = ipywidgets.VBox([heading, buttons])
-        return bundle | self._widget._repr_mimebundle_()
+        return self._widget._repr_mimebundle_() | bundle
 
     def _choose(self, change: Any) -> None:
         self.guess = change["new"]

@@ -28,8 +28,10 @@ def standalone_source(answer: Any, name: str) -> str:
         raise DataError(f"got a {type(answer).__name__}, expected a function or class: promote the definition itself")
     if answer.__name__ == "<lambda>" or getattr(answer, "__closure__", None):
         raise DataError(f"{name} was made by another function: define it at the top level of a cell, with def")
-    collector = _Collector()
+    collector = _Collector(answer.__module__)
     collector.add_definition(answer)
+    if answer.__name__ != name and name in collector.seen:
+        raise DataError(f"{answer.__name__} uses another {name}: give that helper another name")
     parts = [*sorted(collector.imports), "", *collector.constants, "", *collector.definitions]
     if answer.__name__ != name:
         parts.append(f"{name} = {answer.__name__}")
@@ -39,7 +41,8 @@ def standalone_source(answer: Any, name: str) -> str:
 class _Collector:
     """Gathers, depth first, so that what is used stands above its user."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: str) -> None:
+        self.home = home
         self.imports: set[str] = set()
         self.constants: list[str] = []
         self.definitions: list[str] = []
@@ -67,7 +70,7 @@ class _Collector:
         if isinstance(value, ModuleType):
             plain = name == value.__name__
             self.imports.add(f"import {value.__name__}" if plain else f"import {value.__name__} as {name}")
-        elif isinstance(value, FunctionType | type) and _is_own(value):
+        elif isinstance(value, FunctionType | type) and (home == self.home or _is_own(value)):
             self.add_definition(value)
             if value.__name__ != name:
                 self.definitions.append(f"{name} = {value.__name__}\n")

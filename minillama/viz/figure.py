@@ -90,7 +90,7 @@ class Control:
             import ipywidgets
         except ImportError:
             return bundle
-        return bundle | self.widget(ipywidgets)._repr_mimebundle_()
+        return self.widget(ipywidgets)._repr_mimebundle_() | bundle
 
     def widget(self, ipywidgets: Any) -> Any:
         """The live control; an error while drawing shows in it instead of vanishing."""
@@ -114,3 +114,35 @@ class Control:
         for part in parts.values():
             part.observe(redraw, names="value")
         return ipywidgets.VBox([*parts.values(), image, message])
+
+
+def plot_lines(
+    x: Any,
+    lines: dict[str, Any],
+    *,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    mark: float | None = None,
+    top: float | None = None,
+) -> Picture:
+    """Labelled lines in colours and strokes that stay apart.
+
+    Args:
+        x: places on the horizontal axis.
+        lines: label -> heights.
+        xlabel, ylabel: with units.
+        alt: what is to be seen.
+        mark: where to draw a thin upright line.
+        top: the highest value that is shown.
+    """
+    figure, axes = new_figure()
+    for (label, heights), style in zip(lines.items(), ("-", "--", "-.", ":"), strict=False):
+        axes.plot(x, heights, style, label=label, linewidth=2)
+    if mark is not None:
+        axes.axvline(mark, color="#6e7781", linewidth=1)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if top is not None:
+        axes.set_ylim(top=top)
+    axes.legend(frameon=False)
+    return show(figure, alt)

@@ -77,35 +77,3 @@ def plot_wavelengths(thetas: dict[str, float], head_dim: int = 128, context: int
     longest = ", ".join(f"{label} {2 * np.pi * theta ** (1 - 2 / head_dim):,.0f}" for label, theta in thetas.items())
     alt = f"Tokens for one turn rise in a straight line on a log scale, from 6 for pair 0; last pair: {longest}."
     return show(figure, alt)
-
-
-def plot_lines(
-    x: Any,
-    lines: dict[str, Any],
-    *,
-    xlabel: str,
-    ylabel: str,
-    alt: str,
-    mark: float | None = None,
-    top: float | None = None,
-) -> Picture:
-    """Labelled lines in colours and strokes that stay apart.
-
-    Args:
-        x: places on the horizontal axis.
-        lines: label -> heights.
-        xlabel, ylabel: with units.
-        alt: what is to be seen.
-        mark: where to draw a thin upright line.
-        top: the highest value that is shown.
-    """
-    figure, axes = new_figure()
-    for (label, heights), style in zip(lines.items(), ("-", "--", "-.", ":"), strict=False):
-        axes.plot(x, heights, style, label=label, linewidth=2)
-    if mark is not None:
-        axes.axvline(mark, color="#6e7781", linewidth=1)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    if top is not None:
-        axes.set_ylim(top=top)
-    axes.legend(frameon=False)
-    return show(figure, alt)

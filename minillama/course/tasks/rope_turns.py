@@ -230,13 +230,15 @@ partial_rotary = make_partial_rotary()
 
 # A test that tells
 
-CANDIDATES = ("right", "right_too", "clockwise", "halves", "head_axis", "overwritten", "from_one")
+CANDIDATES = ("right", "right_too", "clockwise", "halves", "head_axis", "overwritten", "from_one", "twice")
 
 
 def candidate(name: str) -> Turn:
     """An implementation of apply_rope to be accepted or rejected, by name."""
     if name == "right_too":
         return rope.apply_rope
+    if name == "twice":
+        return lambda x, cos, sin: rope.apply_rope(x, cos * cos - sin * sin, 2 * sin * cos)
     if name == "from_one":
         # Every angle grows by that of one more position: cos(a + s), with the speed s of each pair from its rows.
         def one_further(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -286,11 +288,11 @@ test_rope: Task = Task(
     outputs=("your verdict",), forbidden=("minillama.rope:apply_rope",),
     misconceptions=(
         _fault(
-            "anything", "a test that accepts everything", "Five of the seven are wrong.",
+            "anything", "a test that accepts everything", "Six of the eight are wrong.",
             "Which of your lines can fail?", 0.0,
         ),
         _fault(
-            "nothing", "a test that rejects everything", "Two of the seven are right.",
+            "nothing", "a test that rejects everything", "Two of the eight are right.",
             "Do you compare floats exactly, or with another convention?", 0.0,
         ),
         _fault(
