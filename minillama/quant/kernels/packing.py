@@ -4,7 +4,6 @@ The bytes of a word belong to 4 neighbouring columns, in ggml's blocks and in a 
 does to its codes is done to four of them at once; a mask such as 0x0F0F0F0F keeps the same bits of each.
 """
 
-import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -220,11 +219,11 @@ def pack(blocks: np.ndarray, format: str, shape: tuple[int, int], threads: int =
     source, size = np.ascontiguousarray(blocks).view(np.ndarray).reshape(-1), row_bytes(format, shape[1])
     shares = [n_groups * share // threads for share in range(threads + 1)]
     scales = (FORMATS[format].block_bytes, *SCALES[format])
-    read_ahead(source)
+
+    def pack_share(first: int, last: int) -> bool:
+        read_ahead(source[ROWS * first * size : ROWS * last * size])
+        return _pack_groups(number, source, size, shape[0], n_blocks, scales, first, last, data)
+
     with ThreadPoolExecutor(threads) as pool:
-        works = [
-            pool.submit(_pack_groups, number, source, size, shape[0], n_blocks, scales, first, last, data)
-            for first, last in itertools.pairwise(shares)
-        ]
-    finite = all([work.result() for work in works])
+        finite = all(list(pool.map(pack_share, shares[:-1], shares[1:])))
     return PackedMatrix(format=format, shape=shape, data=data, finite=finite)
