@@ -22,7 +22,8 @@ class Verdict:
 
     Args:
         task: its record.
-        status: "passed", "stub", "raised", "too slow", "mutated", "wrong" or "recorded" (a person has to read it).
+        status: "passed", "stub", "raised", "too slow", "mutated", "wrong", "recorded" (a person has to read
+            it) or "lost" (the process that ran it ended early).
         case: the first call that went wrong.
         observation: what that call gave.
         difference: where it left the reference.
@@ -62,6 +63,7 @@ def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict
         observations: one a case, in order; fewer where the run was cut short.
     """
     plan = task.plan(seed)
+    observations = observations[: len(plan.cases)]
     if task.kind == "experiment":
         return _judge_experiment(task, observations)
     tolerance = Tolerance(rtol=task.rtol, atol=task.atol, half=task.half_tolerance, same_dtype=task.same_dtype)
@@ -73,8 +75,10 @@ def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict
             problems.append((i, status, found))
     if not problems and len(observations) == len(plan.cases):
         return Verdict(task=task, status="passed", cases=len(plan.cases), credit=1.0)
+    if not problems:
+        return Verdict(task=task, status="lost", cases=len(observations))
     problems.sort(key=lambda each: each[1] == "stub")  # of a trace: a wrong value says more than a missing one
-    first, status, found = problems[0] if problems else (len(observations) - 1, "too slow", None)
+    first, status, found = problems[0]
     keep = [first] if task.kind == "trace" else list(range(len(observations)))
     matches: list[tuple[Misconception, ...]] = []
     if status in ("wrong", "raised"):

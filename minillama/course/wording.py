@@ -34,6 +34,11 @@ def lines_of(verdict: Verdict) -> list[str]:
         return _passed(verdict)
     if verdict.status == "recorded":
         return ["Kept for your teacher: nothing checks this by itself."]
+    if verdict.status == "lost":
+        return [
+            f"The process that ran it ended after {verdict.cases} calls.",
+            "Does it end Python, or take all memory?",
+        ]
     seen = verdict.observation
     if verdict.status == "stub":
         return [_stub(verdict)]

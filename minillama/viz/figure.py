@@ -85,7 +85,7 @@ class Control:
         return f"[control: {self.alt}]"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        bundle = self.picture()._repr_mimebundle_()
+        bundle = self.picture()._repr_mimebundle_() | {"text/plain": repr(self)}
         try:
             import ipywidgets
         except ImportError:

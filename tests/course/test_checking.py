@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from minillama import course, rope
 from minillama.course import home
 from minillama.course.checking import calls
+from minillama.course.messages import read_observations
 from minillama.course.plain import Array, Foreign, decode, encode, to_plain
 from minillama.course.running import observe
 from minillama.course.tasks import find_task
@@ -233,6 +234,23 @@ def test_arrays_of_any_kind_become_plain():
     nested = []
     nested.append(nested)
     to_plain(nested)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[3]",
+        '[{"dict": []}, 1]',
+        '[{"dict": [["kind", "passed"]]}]',
+        '[{"dict": [["error", 3]]}]',
+        "[" * 9999,
+    ],
+)
+def test_forged_observations_are_refused(text):
+    with pytest.raises(DataError):
+        read_observations(text)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minillama.course.judging import judge
+from minillama.course.messages import read_observations, write_observations
 from minillama.course.plain import decode, encode
 from minillama.course.record import Task
 from minillama.course.running import observe
@@ -27,11 +28,11 @@ def ids(entries):
 
 
 def verdict_of(task: Task, answer, seed: int):
-    """As `check` does, with a seed; observations cross to the judge as JSON values would."""
+    """As `check` does, with a seed; what was observed crosses to the judge as text, as it does in grading."""
     cases = task.plan(seed).cases
     if task.kind == "trace" and callable(answer):
         answer = {case.name: answer(*case.args) for case in cases}
-    return judge(task, seed, observe(task, answer, cases))
+    return judge(task, seed, read_observations(write_observations(observe(task, answer, cases))))
 
 
 @pytest.mark.parametrize(("task_id", "number", "answer"), RIGHT, ids=ids(RIGHT))
@@ -161,3 +162,16 @@ def test_a_piece_is_the_packages_definition(task):
 def test_unknown_task_names_those_that_there_are():
     with pytest.raises(ConfigError, match=r"rope\.apply_rope"):
         find_task("rope.aply_rope")
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+def test_observations_of_another_number_never_pass(task):
+    verdict = judge(task, 0, [])
+    assert verdict.status in ("lost", "stub")
+    assert verdict.credit == 0
+    cases = task.plan(0).cases
+    answer = {case.name: task.reference(*case.args) for case in cases} if task.kind == "trace" else task.reference
+    seen = observe(task, answer, cases)
+    assert not judge(task, 0, seen[:-1]).passed
+    assert judge(task, 0, seen + seen).passed
+    assert lines_of(verdict)

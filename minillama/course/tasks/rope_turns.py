@@ -25,7 +25,8 @@ Turn = Callable[[Tensor, Tensor, Tensor], Tensor]
 HALVES_OUT = Misconception(
     name="halves_out",
     looks_like="channels that are read as neighbours and put back as halves",
-    principle="Channel 2i comes back as channel 2i, and its partner beside it.",
+    principle="Channel 2i comes back as channel 2i, its partner beside it. The model would not show it, since queries "
+    "and keys are reordered alike; a cache or a kernel that trusts the order would.",
     question="In which order does your last line join the two parts?",
 )
 HEAD_AXIS = Misconception(
