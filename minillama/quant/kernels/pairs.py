@@ -7,8 +7,8 @@ about a sixth more in a second than along one group; four, or asking by instruct
     first group    block 0, block 1, ...  ->  its own sums
     second group   block 0, block 1, ...  ->  its own sums, with the same activations
 
-Arguments of all: the tile, of one token; `first` and `second`, the addresses of the packed groups; `x` and `n_blocks` as
-in tiles.py; `out` and `out_second`, where the 16 float32 of each group go.
+Arguments of all: the tile, of one token; `first` and `second`, the addresses of the packed groups; `x` and `n_blocks`
+as in tiles.py; `out` and `out_second`, where the 16 float32 of each group go.
 """
 
 from numba import njit
