@@ -81,7 +81,8 @@ def _spin_briefly() -> None:
     """Lets GNU's OpenMP sleep after about a millisecond of waiting, unless the user has chosen.
 
     Its default is to spin for many milliseconds on a core that another thread may be waiting for: beside other
-    programs a product of half a millisecond then takes 40. It reads the variable when it is loaded, at the first parallel call.
+    programs a product of half a millisecond then takes 40. It reads the variable when it is loaded, at the first
+    parallel call.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
