@@ -84,6 +84,9 @@ def _seen(verdict: Verdict) -> str:
         return verdict.probe[1]
     found, task = verdict.difference, verdict.task
     assert found is not None
+    if task.kind == "test" and verdict.case is not None:
+        did, was = ("accepts", "wrong") if found.got == "1" else ("rejects", "right")
+        return f"Your test {did} {verdict.case.name}, which is {was}."
     if found.kind == "value" and task.kind == "trace" and verdict.case is not None:
         place = f" at {list(found.index)}" if found.index else ""
         return f"{verdict.case.name}{place}: {found.got} is not it."

@@ -18,8 +18,8 @@ from minillama.course.tasks.rope_inputs import Generator
 LESSON = "04_rope"
 HALF_EXPONENT = Misconception(
     name="half_exponent",
-    looks_like="an exponent of i / K where pair i has 2i / K",
-    principle="There are K/2 pairs and i counts them, yet the exponents have to run from 0 almost to 1.",
+    looks_like="exponents that only reach one half",
+    principle="There are K/2 pairs and i counts them, and yet the exponents run from 0 almost to 1.",
     question="What exponent does your last pair have when K is 8?",
 )
 INVERSE_THETA = Misconception(
@@ -69,7 +69,7 @@ OVERWRITTEN = Misconception(
 )
 HALVES = Misconception(
     name="halves",
-    looks_like="pairs of channel i with channel i + K/2",
+    looks_like="channels that are paired across the halves of a head",
     principle="There are two conventions. Meta's weights, and this package, pair neighbours; Hugging Face, halves.",
     question="Which channel is the partner of channel 0 in yours?",
 )

@@ -99,7 +99,7 @@ def step_cases(rng: Generator) -> list[Case]:
     H, G, past = 4, int(rng.choice([1, 2])), int(rng.integers(4, 16))
     return [
         Case(
-            name=f"{T} tokens after {before}",
+            name=f"{T} token{'s' if T > 1 else ''} after {before}",
             args=(draw(rng, 1, T, H, 8), draw(rng, 1, T, G, 8), draw(rng, 1, T, G, 8), cos, sin, before),
         )
         for T, before in ((5, 0), (1, past), (3, past))
