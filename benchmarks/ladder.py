@@ -9,6 +9,7 @@ medians count, compiling does not: the first start compiles for about a minute, 
 
 import argparse
 import json
+import sys
 
 from rich import box
 from rich.console import Console
@@ -81,7 +82,7 @@ def main() -> None:
         times = times_before(measurements)
         print(json.dumps([as_record(measured, times.get(measured.rung.name)) for measured in measurements], indent=1))
         return
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 100)
     console.print(f"y = W x, W {options.rows} x {options.columns} in Q4_0")
     console.print(table_of(measurements))
     for measured in measurements:

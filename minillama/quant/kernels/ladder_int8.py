@@ -84,9 +84,11 @@ def rows_q4(blocks, codes, scales, y):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _rows_q4_parallel(blocks, codes, scales, y):
-    for row in prange(len(y)):
-        y[row] = _dot_q4(blocks[row], codes, scales)
+def _rows_q4_parallel(blocks, codes, scales, y, threads):
+    """The same on some threads: each has a share of the rows."""
+    for share in prange(threads):
+        rows = slice(len(y) * share // threads, len(y) * (share + 1) // threads)
+        rows_q4(blocks[rows], codes, scales, y[rows])
 
 
 def matvec_q4(blocks: np.ndarray, x: np.ndarray, threads: int = 1) -> np.ndarray:
@@ -115,7 +117,7 @@ def matvec_q4(blocks: np.ndarray, x: np.ndarray, threads: int = 1) -> np.ndarray
         rows_q4(*operands)
     else:
         with parallel_calls(workers):
-            _rows_q4_parallel(*operands)
+            _rows_q4_parallel(*operands, workers)
     return y
 
 
