@@ -12,12 +12,16 @@ HALF = ("float16", "bfloat16")
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """How far apart two numbers may be: atol + rtol * |expected|; `half` replaces both for results in 16 bits."""
+    """How far apart two numbers may be: atol + rtol * |expected|; `half` replaces both for results in 16 bits.
+
+    With `exact_text` white space at the ends of a text counts.
+    """
 
     rtol: float
     atol: float
     half: float
     same_dtype: bool = True
+    exact_text: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +29,7 @@ class Difference:
     """Where an answer leaves what was expected.
 
     Args:
-        kind: "none", "type", "count", "shape", "dtype", "nonfinite" or "value".
+        kind: "none", "type", "count", "length", "shape", "dtype", "nonfinite" or "value".
         where: names the output.
         got, expected: in words or numbers.
         index: of the first wrong element.
@@ -75,15 +79,70 @@ def difference(got: Any, expected: Any, names: tuple[str, ...], tolerance: Toler
 
     Args:
         got, expected: plain values.
-        names: of the outputs, where `expected` is a tuple; else the name of the one.
+        names: of the outputs, where `expected` is a tuple of several; else the name of the one.
         tolerance: see Tolerance.
     """
+    if isinstance(expected, dict):
+        return _difference_of_dicts(got, expected, names[0], tolerance)
+    if isinstance(expected, tuple) and len(names) == 1 and (_is_whole(expected) or not _is_numbers(expected)):
+        return _difference_of_lists(got, expected, names[0], tolerance)
     if isinstance(expected, tuple) and not _is_numbers(expected):
         return _difference_of_several(got, expected, names, tolerance)
     if isinstance(expected, str):
-        same = isinstance(got, str) and got.strip() == expected.strip()
-        return None if same else Difference(kind="value", where=names[0], got=repr(got), expected=repr(expected))
+        same = isinstance(got, str) and (got == expected if tolerance.exact_text else got.strip() == expected.strip())
+        return None if same else Difference(kind="value", where=names[0], got=_spelled(got), expected=repr(expected))
     return _difference_of_one(got, expected, names[0], tolerance)
+
+
+def _is_whole(value: tuple[Any, ...]) -> bool:
+    return all(type(each) is int for each in value)
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, Foreign):
+        return f"a {value.kind}"
+    return repr(value.data.tolist() if isinstance(value, Array) else value)
+
+
+def _difference_of_dicts(got: Any, expected: dict[str, Any], where: str, tolerance: Tolerance) -> Difference | None:
+    """Entries in any order; one that is missing, too many or of another value."""
+    if not isinstance(got, dict):
+        none = Difference(kind="none", where=where, got="None", expected="a dict")
+        return none if got is None else Difference(kind="type", where=where, got=_kind(got), expected="a dict")
+    for key, value in expected.items():
+        if key not in got:
+            return Difference(kind="value", where=f"{where} of {key}", got="missing", expected=_spelled(value))
+        found = difference(got[key], value, (f"{where} of {key}",), tolerance)
+        if found is not None:
+            return found
+    extra = next((key for key in got if key not in expected), None)
+    if extra is None:
+        return None
+    return Difference(kind="value", where=f"{where} of {extra}", got=_spelled(got[extra]), expected="no such entry")
+
+
+def _kind(value: Any) -> str:
+    return f"a {value.kind}" if isinstance(value, Foreign) else f"a {type(value).__name__}"
+
+
+def _difference_of_lists(got: Any, expected: tuple[Any, ...], where: str, tolerance: Tolerance) -> Difference | None:
+    """Lists of text, of whole numbers or of lists: the first item that differs, else the lengths."""
+    if isinstance(got, Array) and got.data.ndim:
+        got = tuple(got.data.tolist())
+    if not isinstance(got, tuple):
+        kind = "none" if got is None else "type"
+        return Difference(kind=kind, where=where, got="None" if got is None else _kind(got), expected="a list")
+    for i, (part, wanted) in enumerate(zip(got, expected, strict=False)):
+        found = difference(part, wanted, (f"{where}[{i}]",), tolerance)
+        if found is not None:
+            return found
+    if len(got) == len(expected):
+        return None
+    return Difference(kind="length", where=where, got=_items(got), expected=_items(expected))
+
+
+def _items(values: tuple[Any, ...]) -> str:
+    return f"{len(values)} item{'' if len(values) == 1 else 's'}"
 
 
 def _difference_of_several(

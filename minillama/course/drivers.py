@@ -4,7 +4,7 @@ A driver takes the answer and the inputs of one case, and returns what the answe
 solution.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -21,4 +21,24 @@ def accepts(answer: Callable[..., Any], candidate: Any) -> bool:
         return False
 
 
-DRIVERS: dict[str, Callable[..., Any]] = {"call": call, "accepts": accepts}
+def stream(answer: Callable[..., Any], ids: list[int], *inputs: Any) -> list[str]:
+    """The answer turns ids that arrive one by one into text: what it has given when it asks for each next id, and last.
+
+    How the text is cut between two ids does not matter, only what is there before the next one.
+    """
+    given: list[str] = []
+
+    def arriving() -> Iterator[int]:
+        for token in ids:
+            given.append("")
+            yield token
+        given.append("")
+
+    for text in answer(arriving(), *inputs):
+        if not isinstance(text, str):
+            raise TypeError(f"it gave a {type(text).__name__}, expected str")
+        given[-1:] = [(given[-1] if given else "") + text]
+    return given
+
+
+DRIVERS: dict[str, Callable[..., Any]] = {"call": call, "accepts": accepts, "stream": stream}

@@ -66,7 +66,7 @@ def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict
     observations = observations[: len(plan.cases)]
     if task.kind == "experiment":
         return _judge_experiment(task, observations)
-    tolerance = Tolerance(rtol=task.rtol, atol=task.atol, half=task.half_tolerance, same_dtype=task.same_dtype)
+    tolerance = _tolerance(task, task.same_dtype)
     expected = [output_of(task, task.reference, case) for case in plan.cases]
     problems: list[tuple[int, str, Difference | None]] = []
     for i, seen in enumerate(observations):
@@ -89,6 +89,13 @@ def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict
         probe=_broken_probe(task, seed, observations) if status == "wrong" else None, names=names,
         alternatives=max(0, len(matches) - 1), cases=len(observations),
         credit=_credit(task, names, problems, len(plan.cases)),
+    )  # fmt: skip
+
+
+def _tolerance(task: Task, same_dtype: bool) -> Tolerance:
+    return Tolerance(
+        rtol=task.rtol, atol=task.atol, half=task.half_tolerance, same_dtype=same_dtype,
+        exact_text=task.kind != "trace",
     )  # fmt: skip
 
 
@@ -148,7 +155,7 @@ def _fits(m: Misconception, cases: Sequence[Case], seen: Sequence[Observation], 
 def _gives(task: Task, bugs: Bugs, cases: Sequence[Case], seen: Sequence[Observation], expected: Sequence[Any]) -> bool:
     """Do these bugs give these outputs, wherever both gave any, and somewhere other than the right ones?"""
     assert task.faulty is not None
-    tolerance = Tolerance(rtol=task.rtol, atol=task.atol, half=task.half_tolerance, same_dtype=False)
+    tolerance = _tolerance(task, False)
     telling, faulty = False, task.faulty(bugs)
     for case, right, each in zip(cases, expected, seen, strict=True):
         output = output_of(task, faulty, case) if each.kind == "returned" else _Unlike

@@ -10,6 +10,7 @@ GENERAL = {  # kind of difference -> principle, question
     "none": ("A function without `return` gives None.", "Does every way through yours end in a `return`?"),
     "type": ("The model computes on with what you return.", "What is the last thing that you return?"),
     "count": ("The caller unpacks what you return, in this order.", "What does your `return` hold?"),
+    "length": ("What there is agrees, as far as it goes.", "What is left over at the end, or missing there?"),
     "shape": ("Every axis means something.", "Which line makes the axis that is too long, too short or missing?"),
     "dtype": (
         "In a 16-bit model the next matrix product takes 16-bit numbers only.",
@@ -99,6 +100,8 @@ def difference_in_words(found: Difference) -> str:
     share = f" ({found.wrong} of {found.total} elements are wrong)" if found.total > 1 else ""
     if found.kind in ("value", "nonfinite"):
         return f"{element} is {found.got}, expected {found.expected}{share}"
+    if found.kind == "length":
+        return f"{found.where} has {found.got}, expected {found.expected}"
     if found.kind == "shape":
         return f"{found.where} has shape {found.got}, expected {found.expected}"
     if found.kind == "dtype":
