@@ -11,6 +11,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numba import njit, prange
@@ -19,7 +20,7 @@ from minillama.quant.formats import row_bytes
 from minillama.quant.kernels.choose import available_paths
 from minillama.quant.kernels.layout import FORMAT_NUMBERS, PackedMatrix
 from minillama.quant.kernels.matmul import matmul
-from minillama.quant.kernels.packing import pack
+from minillama.quant.kernels.packing import prepare
 from minillama.quant.kernels.threads import parallel_calls, thread_count
 from minillama.quant.pages import own_pages
 
@@ -47,12 +48,12 @@ def random_matrices(name: str, rows: int, columns: int, n_bytes: int) -> list[Pa
     blocks = np.random.default_rng(0).integers(0, 256, (rows, row_bytes(name, columns)), dtype=np.uint8)
     blocks[:, ::2] &= 0x3F  # keeps every float16 finite
     blocks[:, 1::2] &= 0x3F
-    first = pack(blocks, name, (rows, columns))
+    first = prepare(blocks, name, (rows, columns))
     copies = [first]
     for _ in range(n_bytes // first.nbytes):
         data = own_pages(first.nbytes, huge=True)
         data[:] = first.data
-        copies.append(PackedMatrix(format=name, shape=first.shape, data=data))
+        copies.append(replace(first, data=data))
     return copies
 
 

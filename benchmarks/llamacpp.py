@@ -35,7 +35,7 @@ import minillama
 from minillama.checkpoint import open_checkpoint
 from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.config import PRESETS
-from minillama.quant.engine.model import packed_bytes
+from minillama.quant.formats import row_bytes
 from minillama.quant.kernels.choose import choose_path
 from minillama.quant.kernels.threads import thread_count
 
@@ -148,7 +148,7 @@ def bytes_a_token(path: Path) -> int:
     config, tensors = (checkpoint := open_checkpoint(path)).config, checkpoint.tensors
     names = [name for name, tensor in tensors.items() if len(tensor.shape) == 2]
     read = [name for name in names if config.tied or name != "tok_embeddings.weight"]
-    return sum(packed_bytes(tensors[name].format, tensors[name].shape) for name in read)
+    return sum(tensors[name].shape[0] * row_bytes(tensors[name].format, tensors[name].shape[1]) for name in read)
 
 
 def measure_loads(path: Path, options: argparse.Namespace) -> tuple[Pairs, Pairs]:

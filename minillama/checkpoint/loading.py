@@ -23,9 +23,11 @@ from minillama.errors import CheckpointError, ConfigError
 from minillama.model import Llama, Pieces
 from minillama.quant.engine.model import QuantizedLlama, can_run, packed_bytes
 from minillama.quant.formats import FORMATS
-from minillama.quant.kernels.packing import pack
+from minillama.quant.kernels.layout import IN_FILE_NUMBERS
+from minillama.quant.kernels.packing import prepare
 from minillama.quant.kernels.threads import thread_count
 from minillama.quant.linear import QuantEmbedding, QuantLinear, QuantMatrix
+from minillama.quant.pages import in_own_pages
 from minillama.tokenizer import Tokenizer
 
 log = logging.getLogger("minillama")
@@ -195,7 +197,8 @@ def _check_memory(
         if engine and len(tensor.shape) == 2 and (name != "tok_embeddings.weight" or checkpoint.config.tied):
             own[place] += packed_bytes(target, tensor.shape)
         if tensor.format != target or not tensor.mapped or place != "cpu":
-            own[place] += stored_bytes(tensor, target) if not engine or name == "tok_embeddings.weight" else 0
+            stays = not engine or name == "tok_embeddings.weight" or target in IN_FILE_NUMBERS
+            own[place] += stored_bytes(tensor, target) if stays else 0
     free = {"cpu": free_memory()}
     if device.type == "cuda":
         free["cuda"] = torch.cuda.mem_get_info(device)[0]
@@ -264,7 +267,7 @@ def _build(
 
 
 def _build_engine(checkpoint: Checkpoint, plan: dict[str, str]) -> QuantizedLlama:
-    """The quantized model: each matrix is packed for the kernels as it is read."""
+    """The quantized model: each matrix is prepared for the kernels as it is read."""
     matrices, norms, threads = {}, {}, thread_count(None)
     for name, tensor in checkpoint.tensors.items():
         key, packed = name.removesuffix(".weight"), tensor.format == plan[name] and name != "tok_embeddings.weight"
@@ -274,12 +277,16 @@ def _build_engine(checkpoint: Checkpoint, plan: dict[str, str]) -> QuantizedLlam
             continue
         rows, columns = tensor.shape
         blocks = to_blocks(name, data, tensor.format, plan[name])
+        if (
+            plan[name] in IN_FILE_NUMBERS and tensor.format != plan[name]
+        ):  # they stay, and would leave holes in the heap
+            blocks = in_own_pages(blocks)
         if key == "tok_embeddings":
             embedding = QuantMatrix(blocks, plan[name], (rows, columns))
             if checkpoint.config.tied:
-                matrices["output"] = pack(blocks, plan[name], (rows, columns), threads)
+                matrices["output"] = prepare(blocks, plan[name], (rows, columns), threads)
         else:
-            matrices[key] = pack(blocks, plan[name], (rows, columns), threads)
+            matrices[key] = prepare(blocks, plan[name], (rows, columns), threads)
             if not matrices[key].finite:
                 raise not_finite(name)
     return QuantizedLlama(checkpoint.config, matrices, embedding, norms)

@@ -35,6 +35,13 @@ def own_pages(n_bytes: int, huge: bool = False) -> np.ndarray:
     return np.frombuffer(pages, np.uint8, n_bytes)
 
 
+def in_own_pages(array: np.ndarray) -> np.ndarray:
+    """A copy of a uint8 array in pages of its own."""
+    copy = own_pages(array.nbytes).reshape(array.shape)
+    copy[:] = array
+    return copy
+
+
 def read_ahead(array: np.ndarray) -> None:
     """Bring the pages of a mapped file that an array lies in into memory at once, rather than one by one.
 

@@ -1,11 +1,16 @@
 """Random blocks of every format that has kernels, and the products that they should have."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from minillama.quant.formats import FORMATS, row_bytes
-from minillama.quant.kernels.layout import FORMAT_NUMBERS
+from minillama.quant.kernels.layout import FORMAT_NUMBERS, IN_FILE_NUMBERS, PackedMatrix
+from minillama.quant.kernels.packing import pack, prepare
 
+Lay = Callable[[np.ndarray, str, tuple[int, int]], PackedMatrix]
 KERNEL_FORMATS = list(FORMAT_NUMBERS)
+LAYOUTS = [*((name, pack) for name in KERNEL_FORMATS), *((name, prepare) for name in IN_FILE_NUMBERS)]
 HALVES_AT = {"q4_0": (0,), "q8_0": (0,), "q4_k": (0, 2), "q5_k": (0, 2), "q6_k": (208,)}  # float16 scales in a block
 
 

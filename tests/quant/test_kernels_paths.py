@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from minillama.errors import ConfigError
-from minillama.quant.kernels import choose, pairs, threads, tiles
+from minillama.quant.kernels import choose, pairs, rows, threads, tiles
 from minillama.quant.kernels.choose import available_paths, choose_path
 from minillama.quant.kernels.cross import assembly
 from minillama.quant.kernels.path import TILE_TOKENS
@@ -117,6 +117,22 @@ def test_machine_code_has_the_dot_products_and_no_others(path: str, instruction:
     for kernel, tokens, groups in ((tile, TILE_TOKENS[path], 1), (pair, 1, 2)):
         lines = re.findall(r"^\s+(?:\{vex\}\s+)?([a-z]\w+)", assembly(kernel, path, tokens), re.MULTILINE)
         assert lines.count(instruction) == STEPS * registers * tokens * groups
+
+
+@pytest.mark.parametrize(
+    ("path", "instruction"), [("arm", "sdot"), ("avxvnni", "vpdpbusd"), ("avx2", "vpmaddubsw"), ("vnni512", "vpdpbusd")]
+)
+@pytest.mark.parametrize(("name", "steps"), [("q8_0", 1), ("q6_k", 4)])
+def test_machine_code_of_rows_in_the_file_has_the_dot_products(
+    path: str, instruction: str, name: str, steps: int
+) -> None:
+    """Four rows a step, and one product more where codes are made unsigned; the compiler may unroll the steps."""
+    registers = {"arm": 4, "avxvnni": 2, "avx2": 2, "vnni512": 1}[path]
+    products = rows.AT_ONCE + (name == "q6_k" or path in ("avxvnni", "vnni512"))
+    code = assembly(getattr(rows, f"rows_{name}"), path, 1)
+    lines = re.findall(r"^\s+(?:\{vex\}\s+)?([a-z]\w+)", code, re.MULTILINE)
+    assert lines.count(instruction) in (registers * products, registers * products * steps)
+    assert any(line.startswith(("prefetch", "prfm")) for line in lines)
 
 
 def test_cores_are_counted_once(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from minillama.model import check_cache_length, check_tokens
 from minillama.quant.engine.cache import QuantCache, check_cache_type
 from minillama.quant.engine.forward import run_blocks, run_output
 from minillama.quant.kernels.choose import choose_path
-from minillama.quant.kernels.layout import BLOCK, FORMAT_NUMBERS, ROWS, PackedMatrix, group_bytes
+from minillama.quant.kernels.layout import BLOCK, FORMAT_NUMBERS, IN_FILE_NUMBERS, ROWS, PackedMatrix, group_bytes
 from minillama.quant.kernels.records import RECORD
 from minillama.quant.kernels.threads import parallel_calls, thread_count
 from minillama.quant.linear import QuantMatrix
@@ -143,8 +143,10 @@ def _entry(matrix: PackedMatrix) -> tuple[int, int, int, int]:
 
 
 def packed_bytes(format: str, shape: tuple[int, ...]) -> int:
-    """Bytes that a matrix takes once it is packed for the kernels."""
+    """Bytes that a matrix takes beside its blocks: none where the kernels read those."""
     rows, columns = shape
+    if format in IN_FILE_NUMBERS:
+        return 0
     return -(-rows // ROWS) * group_bytes(FORMAT_NUMBERS[format], columns // BLOCK)
 
 

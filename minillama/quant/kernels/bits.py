@@ -59,3 +59,24 @@ def store_word(typingctx, address, word):
         return context.get_dummy_value()
 
     return types.void(types.intp, types.uint32), codegen
+
+
+@intrinsic
+def store_float(typingctx, address, value):
+    """Writes a float32 at an address, a multiple of 4."""
+
+    def codegen(context, builder, signature, args):
+        builder.store(args[1], builder.inttoptr(args[0], ir.FloatType().as_pointer())).align = 4
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.float32), codegen
+
+
+@intrinsic
+def pointer(typingctx, address):
+    """An address as a pointer that carray takes."""
+
+    def codegen(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.intp), codegen

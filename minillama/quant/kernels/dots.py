@@ -38,7 +38,7 @@ def _storage(dots):
 define_storage("dots", _storage)
 
 
-def _split(builder, dots, value):
+def split_dots(builder, dots, value):
     """The sums and the partial sums of each token as lists."""
     sums = unpack_array(builder, builder.extract_value(value, 0), dots.tokens)
     if not INSTRUCTIONS[dots.path].partial_type():
@@ -46,7 +46,7 @@ def _split(builder, dots, value):
     return sums, unpack_array(builder, builder.extract_value(value, 1), dots.tokens)
 
 
-def _join(builder, dots, sums, partials):
+def join_dots(builder, dots, sums, partials):
     value = ir.Constant(_storage(dots), ir.Undefined)
     value = builder.insert_value(value, pack_array(builder, sums), 0)
     return value if partials[0] is None else builder.insert_value(value, pack_array(builder, partials), 1)
@@ -66,7 +66,7 @@ def _starting(tile, first_sums):
 
     def generate(context, builder, signature, args):
         partials = [partial and ir.Constant(partial, None)] * tile.tokens
-        return _join(builder, dots, first_sums(builder, args[1]), partials)
+        return join_dots(builder, dots, first_sums(builder, args[1]), partials)
 
     return dots(tile, types.intp), generate
 
@@ -109,7 +109,7 @@ def _adding(dots, instruction):
 
     def generate(context, builder, signature, args):
         value, codes, x, quad = args
-        sums, partials = _split(builder, dots, value)
+        sums, partials = split_dots(builder, dots, value)
         here = builder.add(x, builder.mul(quad, I64(4)))
         for token in range(dots.tokens):
             word = broadcast(builder, here, token * RECORD_BYTES, I32)
@@ -117,7 +117,7 @@ def _adding(dots, instruction):
         # An empty instruction that loads cannot cross: without it the compiler multiplies token by token, and each
         # product of a token waits for the one before it.
         builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], side_effect=True)
-        return _join(builder, dots, sums, partials)
+        return join_dots(builder, dots, sums, partials)
 
     return dots(dots, CODES, types.intp, types.intp), generate
 
@@ -146,8 +146,8 @@ def settle(typing, dots):
     """Dots whose sums are all in their 32 bits."""
 
     def generate(context, builder, signature, args):
-        sums, partials = _split(builder, dots, args[0])
+        sums, partials = split_dots(builder, dots, args[0])
         settled = [INSTRUCTIONS[dots.path].settle(builder, *pair) for pair in zip(sums, partials, strict=True)]
-        return _join(builder, dots, *([pair[i] for pair in settled] for i in (0, 1)))
+        return join_dots(builder, dots, *([pair[i] for pair in settled] for i in (0, 1)))
 
     return dots(dots), generate

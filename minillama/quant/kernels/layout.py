@@ -17,6 +17,9 @@ of value has its own section. A group of rows of n blocks (of 32 columns) in q4_
 In a plane of upper bits, byte j of row r holds the bits of columns j, 4 + j, 8 + j..., lowest first: one bit for each
 of 8 columns in q5_k; two for each of 4 in q6_k, which has a plane for either half of the block.
 Packing (packing.py) fills the last group up with rows of zeros. A group starts at a multiple of 64 bytes.
+
+q8_0 and q6_k are as fast in the file's own order (rows.py), so a model leaves them there; for many tokens at a time,
+some of their rows are packed as they are needed.
 """
 
 from dataclasses import dataclass
@@ -28,7 +31,9 @@ ROWS = 16
 BLOCK = 32
 ALIGNMENT = 64
 Q4_0, Q8_0, Q4_K, Q5_K, Q6_K = range(5)  # what the compiled functions call the formats
+Q8_0_IN_FILE, Q6_K_IN_FILE = 5, 6  # as the file has them
 FORMAT_NUMBERS = {"q4_0": Q4_0, "q8_0": Q8_0, "q4_k": Q4_K, "q5_k": Q5_K, "q6_k": Q6_K}
+IN_FILE_NUMBERS = {"q8_0": Q8_0_IN_FILE, "q6_k": Q6_K_IN_FILE}
 _BYTES_PER_256_COLUMNS = (8 * 288, 8 * 544, 8 * 288 + 64, 8 * 352 + 64, 8 * 416 + 32)  # of 16 rows
 
 
@@ -42,6 +47,16 @@ def group_bytes(format, n_blocks):
     return (_BYTES_PER_256_COLUMNS[format] * n_blocks // 8 + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
+@register_jitable
+def file_row_bytes(format, n_blocks):
+    """Bytes of a row of n_blocks x 32 columns in the file.
+
+    >>> file_row_bytes(Q6_K_IN_FILE, 16)
+    420
+    """
+    return 34 * n_blocks if format == Q8_0_IN_FILE else 210 * (n_blocks // 8)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PackedMatrix:
     """A quantized matrix as the kernels read it.
@@ -49,19 +64,21 @@ class PackedMatrix:
     Args:
         format: "q4_0", "q8_0", "q4_k", "q5_k" or "q6_k".
         shape: (N, K).
-        data: uint8, the packed groups, at an address that is a multiple of 64.
+        data: uint8, the packed groups, at an address that is a multiple of 64; or the file's blocks, C-contiguous.
         finite: whether every float16 scale is a number.
+        in_file_order: whether `data` are the file's blocks, of "q8_0" or "q6_k".
     """
 
     format: str
     shape: tuple[int, int]
     data: np.ndarray
     finite: bool = True
+    in_file_order: bool = False
 
     @property
     def number(self) -> int:
         """The format as the compiled functions call it."""
-        return FORMAT_NUMBERS[self.format]
+        return (IN_FILE_NUMBERS if self.in_file_order else FORMAT_NUMBERS)[self.format]
 
     @property
     def n_groups(self) -> int:
@@ -70,10 +87,10 @@ class PackedMatrix:
 
     @property
     def address(self) -> int:
-        """Where the groups start in memory; valid as long as `data` is kept."""
+        """Where the groups or blocks start in memory; valid as long as `data` is kept."""
         return self.data.ctypes.data
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the groups."""
+        """Bytes of the groups or blocks."""
         return self.data.nbytes

@@ -4,6 +4,7 @@ The bytes of a word belong to 4 neighbouring columns, in ggml's blocks and in a 
 does to its codes is done to four of them at once; a mask such as 0x0F0F0F0F keeps the same bits of each.
 """
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,6 +16,7 @@ from minillama.quant.kernels.bits import load_word, store_word
 from minillama.quant.kernels.layout import (
     BLOCK,
     FORMAT_NUMBERS,
+    IN_FILE_NUMBERS,
     Q4_0,
     Q4_K,
     Q5_K,
@@ -160,13 +162,28 @@ def _pack_q6_k(rows, first, row_size, n_rows, n_blocks, out):
 
 
 @njit(nogil=True)
-def _scales_are_finite(blocks, start, stop, block_bytes, scale, count):
+def scales_are_finite(blocks, start, stop, block_bytes, scale, count):
     """Whether the `count` float16 at byte `scale` of each block from byte start to byte stop - 1 are numbers."""
     finite = True
     for here in range(start + scale + 1, stop, block_bytes):
         for i in range(count):
             finite &= (blocks[here + 2 * i] & 0x7C) != 0x7C  # the exponent of infinity and NaN
     return finite
+
+
+@njit(nogil=True)
+def pack_group(format, blocks, start, row_size, count, n_blocks, out):
+    """Packs `count` rows of a group, which start at byte `start` of the blocks, into `out`."""
+    if format == Q4_0:
+        _pack_q4_0(blocks, start, row_size, count, n_blocks, out)
+    elif format == Q8_0:
+        _pack_q8_0(blocks, start, row_size, count, n_blocks, out)
+    elif format == Q4_K:
+        _pack_q4_k(blocks, start, row_size, count, n_blocks, out)
+    elif format == Q5_K:
+        _pack_q5_k(blocks, start, row_size, count, n_blocks, out)
+    else:
+        _pack_q6_k(blocks, start, row_size, count, n_blocks, out)
 
 
 @njit(nogil=True, cache=True)
@@ -182,19 +199,51 @@ def _pack_groups(format, blocks, row_size, n_rows, n_blocks, scales, first, last
     size, finite = group_bytes(format, n_blocks), True
     for group in range(first, last):
         start, count = ROWS * group * row_size, min(ROWS, n_rows - ROWS * group)  # the rest of the last one stays zero
-        finite &= _scales_are_finite(blocks, start, start + count * row_size, *scales)
-        place = out[group * size : (group + 1) * size]
-        if format == Q4_0:
-            _pack_q4_0(blocks, start, row_size, count, n_blocks, place)
-        elif format == Q8_0:
-            _pack_q8_0(blocks, start, row_size, count, n_blocks, place)
-        elif format == Q4_K:
-            _pack_q4_k(blocks, start, row_size, count, n_blocks, place)
-        elif format == Q5_K:
-            _pack_q5_k(blocks, start, row_size, count, n_blocks, place)
-        else:
-            _pack_q6_k(blocks, start, row_size, count, n_blocks, place)
+        finite &= scales_are_finite(blocks, start, start + count * row_size, *scales)
+        pack_group(format, blocks, start, row_size, count, n_blocks, out[group * size : (group + 1) * size])
     return finite
+
+
+@njit(nogil=True, cache=True)
+def _check_rows(blocks, start, stop, scales):
+    """Whether all scales of bytes start..stop-1 are finite; `scales` as in `_pack_groups`."""
+    return scales_are_finite(blocks, start, stop, *scales)
+
+
+def _shares(n: int, threads: int) -> list[tuple[int, int]]:
+    """The ranges of 0..n-1 that the threads work on, first and one past the last."""
+    bounds = [n * share // threads for share in range(threads + 1)]
+    return list(itertools.pairwise(bounds))
+
+
+def _check(blocks: np.ndarray, format: str, shape: tuple[int, int]) -> None:
+    if format not in FORMAT_NUMBERS:
+        raise ShapeError(f"format is {format!r}, expected one of {', '.join(FORMAT_NUMBERS)}")
+    if blocks.dtype != np.uint8:
+        raise ShapeError(f"blocks are {blocks.dtype}, expected uint8")
+    check_shape("blocks", blocks.shape, (shape[0], row_bytes(format, shape[1])))
+
+
+def prepare(blocks: np.ndarray, format: str, shape: tuple[int, int], threads: int = 1) -> PackedMatrix:
+    """A matrix of ggml blocks as a model keeps it: q8_0 and q6_k where they are, the others packed.
+
+    Args and Raises:
+        as `pack`; blocks that stay must not change while the matrix is used.
+    """
+    if format not in IN_FILE_NUMBERS:
+        return pack(blocks, format, shape, threads)
+    _check(blocks, format, shape)
+    source, size = np.ascontiguousarray(blocks).view(np.ndarray).reshape(-1), row_bytes(format, shape[1])
+    scales = (FORMATS[format].block_bytes, *SCALES[format])
+
+    def check_share(share: tuple[int, int]) -> bool:
+        first, last = share
+        read_ahead(source[first * size : last * size])
+        return _check_rows(source, first * size, last * size, scales)
+
+    with ThreadPoolExecutor(threads) as pool:
+        finite = all(list(pool.map(check_share, _shares(shape[0], threads))))
+    return PackedMatrix(format=format, shape=shape, data=source, finite=finite, in_file_order=True)
 
 
 def pack(blocks: np.ndarray, format: str, shape: tuple[int, int], threads: int = 1) -> PackedMatrix:
@@ -209,21 +258,17 @@ def pack(blocks: np.ndarray, format: str, shape: tuple[int, int], threads: int =
     Raises:
         ShapeError: a format without kernels, or blocks of another size than the format has for this shape.
     """
-    if format not in FORMAT_NUMBERS:
-        raise ShapeError(f"format is {format!r}, expected one of {', '.join(FORMAT_NUMBERS)}")
-    if blocks.dtype != np.uint8:
-        raise ShapeError(f"blocks are {blocks.dtype}, expected uint8")
-    check_shape("blocks", blocks.shape, (shape[0], row_bytes(format, shape[1])))
+    _check(blocks, format, shape)
     number, n_blocks, n_groups = FORMAT_NUMBERS[format], shape[1] // BLOCK, -(-shape[0] // ROWS)
     data = own_pages(n_groups * group_bytes(number, n_blocks), huge=True)
     source, size = np.ascontiguousarray(blocks).view(np.ndarray).reshape(-1), row_bytes(format, shape[1])
-    shares = [n_groups * share // threads for share in range(threads + 1)]
     scales = (FORMATS[format].block_bytes, *SCALES[format])
 
-    def pack_share(first: int, last: int) -> bool:
+    def pack_share(share: tuple[int, int]) -> bool:
+        first, last = share
         read_ahead(source[ROWS * first * size : ROWS * last * size])
         return _pack_groups(number, source, size, shape[0], n_blocks, scales, first, last, data)
 
     with ThreadPoolExecutor(threads) as pool:
-        finite = all(list(pool.map(pack_share, shares[:-1], shares[1:])))
+        finite = all(list(pool.map(pack_share, _shares(n_groups, threads))))
     return PackedMatrix(format=format, shape=shape, data=data, finite=finite)

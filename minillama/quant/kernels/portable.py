@@ -5,24 +5,24 @@ Every format says the same of a block of 32 columns: w = step * code - minimum, 
 """
 
 import numpy as np
-from numba import carray, njit, types
-from numba.extending import intrinsic
+from numba import carray, njit
 
 from minillama.errors import ShapeError
-from minillama.quant.kernels.bits import half_to_float
-from minillama.quant.kernels.layout import BLOCK, Q4_0, Q4_K, Q5_K, Q8_0, ROWS, PackedMatrix, group_bytes
+from minillama.quant.kernels.bits import half_to_float, pointer
+from minillama.quant.kernels.layout import (
+    BLOCK,
+    Q4_0,
+    Q4_K,
+    Q5_K,
+    Q8_0,
+    Q8_0_IN_FILE,
+    ROWS,
+    PackedMatrix,
+    file_row_bytes,
+    group_bytes,
+)
 from minillama.quant.kernels.path import Path
 from minillama.quant.kernels.records import RECORD
-
-
-@intrinsic
-def _pointer(typing, address):
-    """An address as a pointer that carray takes."""
-
-    def generate(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
-
-    return types.voidptr(types.intp), generate
 
 
 @njit(nogil=True)
@@ -145,6 +145,50 @@ def unpack_group(format, group, n_blocks, weights):
 
 
 @njit(nogil=True)
+def read_row_q8_0(row, n_blocks, weights):
+    """A row as the file has it: w = d * q."""
+    for block in range(n_blocks):
+        here = row[34 * block : 34 * block + 34]
+        d, codes = half_to_float(here[:2].view(np.uint16)[0]), here[2:].view(np.int8)
+        for i in range(BLOCK):
+            weights[BLOCK * block + i] = d * np.float32(codes[i])
+
+
+@njit(nogil=True)
+def read_row_q6_k(row, n_blocks, weights):
+    """The same for super-blocks of 256: w = d * scale * (q - 32), a scale for each 16 columns.
+
+    Columns i, 32 + i, 64 + i and 96 + i of each half share the byte i of its upper bits, lowest first; the first two
+    have the lower nibbles of bytes i and 32 + i, the last two the upper ones.
+    """
+    for block in range(n_blocks // 8):
+        here = row[210 * block : 210 * block + 210]
+        d, scales = half_to_float(here[208:].view(np.uint16)[0]), here[192:208].view(np.int8)
+        for column in range(256):
+            half, quarter, i = column // 128, column % 128 // 32, column % 32
+            nibble = (here[64 * half + 32 * (quarter % 2) + i] >> (4 * (quarter // 2))) & 15
+            upper = (here[128 + 32 * half + i] >> (2 * quarter)) & 3
+            code = np.float32(nibble | (upper << 4)) - np.float32(32)
+            weights[256 * block + column] = d * np.float32(scales[column // 16]) * code
+
+
+@njit(nogil=True)
+def read_group(format, matrix, n_rows, index, n_blocks, weights):
+    """The weights of group `index`, float32 (16, K); a row that does not exist repeats the last one or is zero."""
+    if format < Q8_0_IN_FILE:
+        size = group_bytes(format, n_blocks)
+        unpack_group(format, carray(pointer(matrix + index * size), (size,), np.uint8), n_blocks, weights)
+        return
+    size = file_row_bytes(format, n_blocks)
+    for r in range(ROWS):
+        row = carray(pointer(matrix + min(ROWS * index + r, n_rows - 1) * size), (size,), np.uint8)
+        if format == Q8_0_IN_FILE:
+            read_row_q8_0(row, n_blocks, weights[r])
+        else:
+            read_row_q6_k(row, n_blocks, weights[r])
+
+
+@njit(nogil=True)
 def unpack_activations(records, x):
     """The activations that records stand for: RECORD (K / 32,) -> float32 (K,)."""
     for block in range(len(records)):
@@ -162,31 +206,29 @@ def dot_product(left, right):
 
 
 @njit(nogil=True)
-def range_portable(matrix, format, n_blocks, first, last, x, n_tokens, out, stride):
+def range_portable(matrix, format, n_blocks, first, last, x, n_tokens, out, stride, n_rows):
     """The products of groups first..last-1 with all tokens; arguments as in groups.multiply_range."""
-    size = group_bytes(format, n_blocks)
-    records = carray(_pointer(x), (n_tokens, n_blocks), RECORD)
+    records = carray(pointer(x), (n_tokens, n_blocks), RECORD)
     activations = np.empty((n_tokens, BLOCK * n_blocks), np.float32)
     for token in range(n_tokens):
         unpack_activations(records[token], activations[token])
     weights = np.empty((ROWS, BLOCK * n_blocks), np.float32)
     for index in range(first, last):
-        unpack_group(format, carray(_pointer(matrix + index * size), (size,), np.uint8), n_blocks, weights)
+        read_group(format, matrix, n_rows, index, n_blocks, weights)
         for token in range(n_tokens):
-            row = carray(_pointer(out + token * stride + 64 * index), (ROWS,), np.float32)
+            row = carray(pointer(out + token * stride + 64 * index), (ROWS,), np.float32)
             for r in range(ROWS):
                 row[r] = dot_product(weights[r], activations[token])
 
 
 @njit(nogil=True, cache=True)
-def _unpack_rows(path, format, data, n_blocks, rows, out):
+def _unpack_rows(path, format, matrix, n_rows, n_blocks, rows, out):
     """Dequantizes some rows; `path` only ties the cached code to the source of the package."""
-    weights = np.empty((ROWS, BLOCK * n_blocks), np.float32)
-    size, unpacked = group_bytes(format, n_blocks), -1
+    weights, unpacked = np.empty((ROWS, BLOCK * n_blocks), np.float32), -1
     for i in range(len(rows)):
         group = rows[i] // ROWS
         if group != unpacked:
-            unpack_group(format, data[group * size : (group + 1) * size], n_blocks, weights)
+            read_group(format, matrix, n_rows, group, n_blocks, weights)
             unpacked = group
         out[i] = weights[rows[i] % ROWS]
 
@@ -208,5 +250,6 @@ def unpack(packed: PackedMatrix, rows: np.ndarray | None = None) -> np.ndarray:
     if len(which) and not 0 <= which.min() <= which.max() < packed.shape[0]:
         raise ShapeError(f"rows run from {which.min()} to {which.max()}, expected 0 to {packed.shape[0] - 1}")
     out = np.empty((len(which), packed.shape[1]), np.float32)
-    _unpack_rows(Path("portable"), packed.number, packed.data, packed.shape[1] // BLOCK, which, out)
+    n_rows, n_columns = packed.shape
+    _unpack_rows(Path("portable"), packed.number, packed.address, n_rows, n_columns // BLOCK, which, out)
     return out
