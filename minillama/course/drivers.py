@@ -4,7 +4,7 @@ A driver takes the answer and the inputs of one case, and returns what the answe
 solution.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 
@@ -41,4 +41,26 @@ def stream(answer: Callable[..., Any], ids: list[int], *inputs: Any) -> list[str
     return given
 
 
-DRIVERS: dict[str, Callable[..., Any]] = {"call": call, "accepts": accepts, "stream": stream}
+def module(answer: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str], *arrays: Any) -> tuple[str, Any]:
+    """The answer is a class: make one, load weights into it where any are named, and call it.
+
+    Args:
+        answer: the class.
+        arguments: to make one.
+        names: of the weights; none leaves it as it was made.
+        arrays: the weights, one a name, then the inputs.
+
+    Returns:
+        Its parameters in words, "weight (8,)", and what it gives; None where the weights do not fit into it.
+    """
+    made = answer(*arguments)
+    described = ", ".join(f"{name} {tuple(each.shape)}" for name, each in made.named_parameters()) or "none"
+    if names:
+        try:
+            made.load_state_dict(dict(zip(names, arrays, strict=False)))
+        except RuntimeError:
+            return described, None
+    return described, made(*arrays[len(names) :])
+
+
+DRIVERS: dict[str, Callable[..., Any]] = {"call": call, "accepts": accepts, "stream": stream, "module": module}
