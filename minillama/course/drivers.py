@@ -51,10 +51,10 @@ def module(answer: Callable[..., Any], arguments: Sequence[Any], names: Sequence
         arrays: the weights, one a name, then the inputs.
 
     Returns:
-        Its parameters in words, "weight (8,)", and what it gives; None where the weights do not fit into it.
+        Its parameters in words, by name, "weight (8,)", and what it gives; None where the weights do not fit into it.
     """
     made = answer(*arguments)
-    described = ", ".join(f"{name} {tuple(each.shape)}" for name, each in made.named_parameters()) or "none"
+    described = ", ".join(f"{name} {tuple(each.shape)}" for name, each in sorted(made.named_parameters())) or "none"
     if names:
         try:
             made.load_state_dict(dict(zip(names, arrays, strict=False)))
