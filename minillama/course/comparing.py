@@ -82,6 +82,8 @@ def difference(got: Any, expected: Any, names: tuple[str, ...], tolerance: Toler
         names: of the outputs, where `expected` is a tuple of several; else the name of the one.
         tolerance: see Tolerance.
     """
+    if expected is None:  # of an implementation that gives nothing; compared to find a misconception
+        return None if got is None else Difference(kind="type", where=names[0], got=_spelled(got), expected="None")
     if isinstance(expected, dict):
         return _difference_of_dicts(got, expected, names[0], tolerance)
     if isinstance(expected, tuple) and len(names) == 1 and (_is_whole(expected) or not _is_numbers(expected)):
