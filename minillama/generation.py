@@ -15,6 +15,7 @@ from minillama.errors import ContextLengthError, SamplingError
 from minillama.sampling import check_sampling, penalize_repetition, sample
 from minillama.tokenizer import Tokenizer
 from minillama.tokenizer.bpe import stream_decode
+from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
 
 log = logging.getLogger(__name__)
 
@@ -158,8 +159,15 @@ def stream(
         repetition_penalty=repetition_penalty, seed=seed, stop_ids=_ends(tokenizer),
     )  # fmt: skip
     ids = (token for (token,) in steps if token is not None)
-    pieces = stream_decode(ids, tokenizer, at_start=not prompt)
+    pieces = _text_of(ids, tokenizer, at_start=not prompt)
     return until_stop(pieces, _stop_strings(stop))
+
+
+def _text_of(ids: Iterable[int], tokenizer: Tokenizer, at_start: bool) -> Iterator[str]:
+    """The tokenizer's own way to stream, which a learner may have written, where it has one."""
+    if isinstance(tokenizer, SentencePieceTokenizer):
+        return tokenizer.stream_decode(ids, at_start=at_start)
+    return stream_decode(ids, tokenizer, at_start=at_start)
 
 
 def _ends(tokenizer: Tokenizer) -> set[int]:
@@ -262,6 +270,6 @@ def generate_batch(
             if token is not None:
                 row.append(token)
     return [
-        "".join(until_stop(stream_decode(row, tokenizer, at_start=not prompt), strings))
+        "".join(until_stop(_text_of(row, tokenizer, at_start=not prompt), strings))
         for row, prompt in zip(rows, prompts, strict=True)
     ]

@@ -5,7 +5,7 @@ Source: Touvron et al. 2023, "LLaMA: Open and Efficient Foundation Language Mode
     tokens -> embedding -> [ + attention(norm(x)) -> + feed_forward(norm(x)) ] x n_layers -> norm -> output -> logits
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from minillama import attention, cache, feedforward, norm, rope
 from minillama.config import ModelConfig
 from minillama.errors import ContextLengthError, ShapeError
+from minillama.tokenizer import bpe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pieces:
-    """What a Llama is built from; each can be replaced by one of the same signature."""
+    """What a Llama is built from, and its words; each can be replaced by one of the same signature."""
 
     RMSNorm: Callable[[int, float], nn.Module] = norm.RMSNorm
     SwiGLU: Callable[..., nn.Module] = feedforward.SwiGLU
@@ -30,6 +31,9 @@ class Pieces:
     causal_mask: Callable[..., Tensor] = attention.causal_mask
     attend: attention.Attend = attention.attend_fused
     linear: Callable[[int, int], nn.Module] = feedforward.linear
+    encode_bpe: Callable[..., list[int]] = bpe.encode_bpe
+    decode: Callable[..., str] = bpe.decode
+    stream_decode: Callable[..., Iterator[str]] = bpe.stream_decode
 
 
 def count_parameters(config: ModelConfig) -> int:

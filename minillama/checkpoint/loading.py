@@ -29,6 +29,7 @@ from minillama.quant.kernels.threads import thread_count
 from minillama.quant.linear import QuantEmbedding, QuantLinear, QuantMatrix
 from minillama.quant.pages import in_own_pages
 from minillama.tokenizer import Tokenizer
+from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
 
 log = logging.getLogger("minillama")
 
@@ -80,6 +81,8 @@ def load(
         raise ConfigError(f"pieces is {pieces!r}, expected a folder, a minillama.model.Pieces or None")
     checkpoint = open_checkpoint(bundled_model() if path is None else path, tokenizer)
     words = checkpoint.tokenizer()
+    if pieces is not None and isinstance(words, SentencePieceTokenizer):
+        words = words.with_pieces(pieces.encode_bpe, pieces.decode, pieces.stream_decode)
     if words.vocab_size > checkpoint.config.vocab_size:
         raise CheckpointError(
             f"{checkpoint.path}: the tokenizer does not fit the model: it has {words.vocab_size} pieces, "

@@ -16,6 +16,7 @@ log = logging.getLogger("minillama")
 
 HOMES = {
     "RMSNorm": "norm", "SwiGLU": "feedforward", "Attention": "attention", "KVCache": "cache",
+    "encode_bpe": "tokenizer", "decode": "tokenizer", "stream_decode": "tokenizer",
     "rope_frequencies": "rope", "apply_rope": "rope", "causal_mask": "attention", "attend": "attention",
 }  # fmt: skip
 

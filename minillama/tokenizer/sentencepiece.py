@@ -3,13 +3,16 @@
 Source: Kudo and Richardson 2018, "SentencePiece"; the conventions are those of the library, version 0.2.
 """
 
+import copy
 import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import sentencepiece
 
-from minillama.tokenizer.bpe import decode, encode_bpe
+from minillama.tokenizer.bpe import decode, encode_bpe, stream_decode
 from minillama.tokenizer.files import named, read_bytes, write_bytes
 from minillama.tokenizer.protobuf import parse_vocabulary, serialize_vocabulary
 from minillama.tokenizer.vocabulary import CONTROL, SPACE, USER_DEFINED, Vocabulary, check_text, either
@@ -39,6 +42,9 @@ class SentencePieceTokenizer:
         self.utf8_errors = vocabulary.utf8_errors
         self._controls = either(vocabulary.of_type(CONTROL))
         self._symbols = either(vocabulary.of_type(USER_DEFINED))
+        self._encode_bpe: Callable[..., list[int]] = encode_bpe
+        self._decode: Callable[..., str] = decode
+        self._stream_decode: Callable[..., Iterator[str]] = stream_decode
 
     @classmethod
     def from_file(cls, path: str | Path) -> "SentencePieceTokenizer":
@@ -57,6 +63,17 @@ class SentencePieceTokenizer:
             TokenizerError: the place cannot be written to.
         """
         write_bytes(path, serialize_vocabulary(self.vocabulary))
+
+    def with_pieces(
+        self,
+        encode_bpe: Callable[..., list[int]],
+        decode: Callable[..., str],
+        stream_decode: Callable[..., Iterator[str]],
+    ) -> Self:
+        """The same tokenizer on other definitions of the three functions of bpe.py; each is given the vocabulary."""
+        other = copy.copy(self)
+        other._encode_bpe, other._decode, other._stream_decode = encode_bpe, decode, stream_decode
+        return other
 
     @property
     def beyond_vocabulary(self) -> str:
@@ -94,7 +111,7 @@ class SentencePieceTokenizer:
         text = self._normalize(text, self._takes_prefix(text, at_start))
         ids: list[int] = []
         for place, part in enumerate(self._symbols.split(text) if self._symbols else [text]):
-            ids += [self.vocabulary.ids[part]] if place % 2 else encode_bpe(part, self.vocabulary, at_start=False)
+            ids += [self.vocabulary.ids[part]] if place % 2 else self._encode_bpe(part, self.vocabulary, at_start=False)
         if not self.vocabulary.byte_ids:  # the library gives a run of unknown pieces one id
             unknown = self.vocabulary.unk_id
             ids = [token for i, token in enumerate(ids) if not (token == unknown and i and ids[i - 1] == unknown)]
@@ -121,7 +138,11 @@ class SentencePieceTokenizer:
         Raises:
             TokenizerError: an id outside the vocabulary.
         """
-        return decode(ids, self.vocabulary)
+        return self._decode(ids, self.vocabulary)
+
+    def stream_decode(self, ids: Iterable[int], at_start: bool = True) -> Iterator[str]:
+        """Turn ids into text while they arrive; see `minillama.tokenizer.bpe.stream_decode`."""
+        return self._stream_decode(ids, self.vocabulary, at_start=at_start)
 
     def token_bytes(self, token: int) -> bytes:
         """What one id adds to the text, as bytes; empty for control pieces."""

@@ -256,3 +256,18 @@ def test_absurd_vocabularies_are_refused(change, message):
     Vocabulary(**fine)
     with pytest.raises(TokenizerError, match=message):
         Vocabulary(**fine | change)
+
+
+def test_other_definitions_take_the_places_of_the_packages_own():
+    vocabulary = Vocabulary(pieces=("<unk>", "<s>", "</s>", "▁", "a"), scores=(0.0,) * 5, types=(2, 3, 3, 1, 1))
+    tokenizer = SentencePieceTokenizer(vocabulary)
+    other = tokenizer.with_pieces(
+        encode_bpe=lambda text, vocab, at_start: [vocab.ids["a"]] * len(text),
+        decode=lambda ids, vocab: "-".join(vocab.piece(token) for token in ids),
+        stream_decode=lambda ids, vocab, at_start: iter([str(at_start)]),
+    )
+    assert other.encode("xy") == [1, 4, 4, 4]  # the dummy prefix is the tokenizer's part
+    assert other.decode([4, 4]) == "a-a"
+    assert list(other.stream_decode([4], at_start=False)) == ["False"]
+    assert tokenizer.decode([4, 4]) == "aa"
+    assert list(tokenizer.stream_decode([3, 4])) == ["a"]
