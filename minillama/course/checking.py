@@ -4,15 +4,15 @@ import ast
 import inspect
 import secrets
 import textwrap
-from importlib import import_module
 from typing import Any
 
-from minillama.course.home import note_progress, read_progress
+from minillama.course.home import in_lesson, note_progress, read_progress
 from minillama.course.judging import Verdict, judge
 from minillama.course.record import Task
 from minillama.course.running import observe
 from minillama.course.showing import Message
 from minillama.course.tasks import find_task
+from minillama.course.tracing import find
 from minillama.course.wording import lines_of
 
 MARKS = {"passed": "✓", "recorded": "✓", "stub": "○"}
@@ -29,18 +29,19 @@ class Report(Message):
         return self.verdict.passed
 
 
-def check(task_id: str, answer: Any, *, seed: int | None = None) -> Report:
-    """Try an answer, and say what is wrong with it.
+def check(task_id: str, answer: Any, *, without: str | None = None, seed: int | None = None) -> Report:
+    """Try an answer, and say what is wrong with it; where a lesson does so, or leaves a part out, no exercise is done.
 
     Args:
         task_id: "rope.apply_rope".
         answer: the function or class; for a task by hand, a dict of the values.
+        without: a part that is not asked for yet, such as "stretching".
         seed: of the inputs; None draws one.
 
     Raises:
-        ConfigError: no such task.
+        ConfigError: no such task, or no such part of it.
     """
-    task = find_task(task_id)
+    task = find_task(task_id) if without is None else find_task(task_id).without(without)
     refusal = refused(task, answer)
     if refusal is not None:
         return _report(Verdict(task=task, status="wrong"), [*refusal])
@@ -48,13 +49,17 @@ def check(task_id: str, answer: Any, *, seed: int | None = None) -> Report:
     plan = task.plan(seed)
     verdict = judge(task, seed, observe(task, answer, plan.cases))
     lines = lines_of(verdict)
-    entry = {"attempts": 0}
+    if without is not None and verdict.passed:
+        lines = [f"Right on all {verdict.cases} calls, as far as they go: without {without}."]
+    tries = 0
     if verdict.status != "stub":
         passed = verdict.passed or verdict.status == "recorded"
-        entry = note_progress(task.id, attempts="+1", **({"passed": True} if passed else {}))
+        count = "tries" if without is not None or in_lesson() else "attempts"
+        entry = note_progress(task.id, **{count: "+1"}, **({"passed": True} if passed and count == "attempts" else {}))
+        tries = int(entry[count])
     if verdict.observation is not None and verdict.observation.printed:
         lines.append(f"Your code printed:\n{verdict.observation.printed[:300].rstrip()}")
-    if not verdict.passed and (verdict.status == "stub" or entry["attempts"] > 1):
+    if not verdict.passed and (verdict.status == "stub" or tries > 1):
         lines.append(f'Stuck? `course.hint("{task.id}")`')
     return _report(verdict, lines)
 
@@ -98,10 +103,7 @@ def refused(task: Task, answer: Any) -> tuple[str, ...] | None:
 
 def calls(answer: Any, dotted: str) -> bool:
     """Does the source of an answer name this object ("module:name"), under whatever alias?"""
-    module, _, name = dotted.partition(":")
-    target: Any = import_module(module)
-    for part in name.split("."):
-        target = getattr(target, part)
+    target = find(dotted)
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(answer)))
     except (OSError, TypeError, SyntaxError):

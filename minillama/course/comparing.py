@@ -14,13 +14,15 @@ HALF = ("float16", "bfloat16")
 class Tolerance:
     """How far apart two numbers may be: atol + rtol * |expected|; `half` replaces both for results in 16 bits.
 
-    With `exact_text` white space at the ends of a text counts.
+    With `same_dtype` a result that has to be in 16 bits must be, with `exact_dtype` every array has the dtype that is
+    expected. With `exact_text` white space at the ends of a text counts.
     """
 
     rtol: float
     atol: float
     half: float
     same_dtype: bool = True
+    exact_dtype: bool = False
     exact_text: bool = False
 
 
@@ -173,6 +175,9 @@ def _difference_of_one(got: Any, expected: Any, where: str, tolerance: Tolerance
         return Difference(kind="type", where=where, got=f"a {kind}", expected=_describe(wanted))
     if array.data.shape != wanted.data.shape:
         return Difference(kind="shape", where=where, got=str(array.data.shape), expected=str(wanted.data.shape))
+    asked = tolerance.exact_dtype and isinstance(got, Array)
+    if array.dtype != wanted.dtype and (asked or (tolerance.same_dtype and wanted.dtype in HALF)):
+        return Difference(kind="dtype", where=where, got=array.dtype, expected=wanted.dtype)
     a, b = array.data.astype(np.float64), wanted.data.astype(np.float64)
     wild = ~np.isfinite(a) & np.isfinite(b)
     if wild.any():
@@ -188,8 +193,6 @@ def _difference_of_one(got: Any, expected: Any, where: str, tolerance: Tolerance
             kind="value", where=where, got=_number(a[index]), expected=_number(b[index]), index=index,
             wrong=int(wrong.sum()), total=a.size,
         )  # fmt: skip
-    if tolerance.same_dtype and wanted.dtype in HALF and array.dtype != wanted.dtype:
-        return Difference(kind="dtype", where=where, got=array.dtype, expected=wanted.dtype)
     return None
 
 

@@ -13,12 +13,35 @@ def call(answer: Callable[..., Any], *inputs: Any) -> Any:
     return answer(*inputs)
 
 
+class RejectedError(Exception):
+    """A test rejects a candidate by an error that came after it had called it; the error is the cause."""
+
+
 def accepts(answer: Callable[..., Any], candidate: Any) -> bool:
-    """The answer is a test: does it accept the candidate? An AssertionError or False rejects."""
+    """The answer is a test: does it accept the candidate? False, a failing assert, or an error in its course rejects.
+
+    Raises:
+        RejectedError: it rejects by an error that is no AssertionError.
+        Exception: whatever the test raised before it called the candidate.
+    """
+    called = not callable(candidate)
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        nonlocal called
+        called = True
+        return candidate(*arguments, **named)
+
     try:
-        return answer(candidate) not in (False,)
+        found = answer(watched if callable(candidate) else candidate)
+        return found is None or bool(found)
     except AssertionError:
         return False
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        if called:
+            raise RejectedError from error
+        raise
 
 
 def stream(answer: Callable[..., Any], ids: list[int], *inputs: Any) -> list[str]:

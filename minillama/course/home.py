@@ -25,8 +25,13 @@ def my_llama() -> Path:
     return (Path(place) if place else course_root()) / FOLDER
 
 
+def in_lesson() -> bool:
+    """Does this run in a lesson's notebook, which stands beside the first one, and not in an exercise?"""
+    return Path(FIRST_LESSON.name).is_file()
+
+
 def read_progress() -> dict[str, dict[str, Any]]:
-    """Task id -> {"passed": bool, "attempts": int, "hints": int}; empty for what cannot be read."""
+    """Task id -> {"passed": bool, "attempts": int, "tries": int, "hints": int}; empty for what cannot be read."""
     try:
         found = json.loads((my_llama() / PROGRESS).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from minillama.course.comparing import Difference, Tolerance, difference, to_numbers
-from minillama.course.drivers import DRIVERS
+from minillama.course.drivers import DRIVERS, RejectedError
 from minillama.course.plain import to_input, to_plain
 from minillama.course.record import Bugs, Case, Misconception, Probe, Task
 from minillama.course.running import Observation
+
+STRUCTURE = ("none", "type", "count", "shape")  # kinds of difference that leave no values to compare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +24,8 @@ class Verdict:
 
     Args:
         task: its record.
-        status: "passed", "stub", "raised", "too slow", "mutated", "wrong", "recorded" (a person has to read
-            it) or "lost" (the process that ran it ended early).
+        status: "passed", "stub", "raised", "forbidden", "too slow", "mutated", "wrong", "recorded" (a person has to
+            read it) or "lost" (the process that ran it ended early).
         case: the first call that went wrong.
         observation: what that call gave.
         difference: where it left the reference.
@@ -70,32 +72,55 @@ def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict
     expected = [output_of(task, task.reference, case) for case in plan.cases]
     problems: list[tuple[int, str, Difference | None]] = []
     for i, seen in enumerate(observations):
-        status, found = _problem(task, seen, expected[i], tolerance)
+        status, found = _problem(seen, expected[i], _names(task, plan.cases[i]), tolerance)
         if status != "passed":
             problems.append((i, status, found))
     if not problems and len(observations) == len(plan.cases):
         return Verdict(task=task, status="passed", cases=len(plan.cases), credit=1.0)
     if not problems:
         return Verdict(task=task, status="lost", cases=len(observations))
-    problems.sort(key=lambda each: each[1] == "stub")  # of a trace: a wrong value says more than a missing one
+    problems.sort(key=lambda each: _rank(task, *each[1:]))
     first, status, found = problems[0]
     keep = [first] if task.kind == "trace" else list(range(len(observations)))
+    beside = [(i, kind, _beside_dtype(task, observations[i], expected[i], each)) for i, kind, each in problems]
     matches: list[tuple[Misconception, ...]] = []
-    if status in ("wrong", "raised"):
+    if status in ("wrong", "raised") and any(kind == "raised" or each is not None for _, kind, each in beside):
         matches = _explain(task, [plan.cases[i] for i in keep], [observations[i] for i in keep], expected, keep)
     names = matches[0] if matches else ()
+    if names and found is not None and found.kind == "dtype":  # the idea says more than the dtype
+        first, status, found = next(each for each in beside if each[2] is not None)
+    of_values = status == "wrong" and found is not None and found.kind == "value"
     return Verdict(
         task=task, status=status, case=plan.cases[first], observation=observations[first], difference=found,
-        probe=_broken_probe(task, seed, observations) if status == "wrong" else None, names=names,
+        probe=_broken_probe(task, seed, observations) if of_values else None, names=names,
         alternatives=max(0, len(matches) - 1), cases=len(observations),
         credit=_credit(task, names, problems, len(plan.cases)),
     )  # fmt: skip
 
 
+def _beside_dtype(task: Task, seen: Observation, expected: Any, found: Difference | None) -> Difference | None:
+    """Where only the dtype was looked at so far, the difference of values, if any."""
+    if found is None or found.kind != "dtype":
+        return found
+    return difference(seen.output, expected, task.outputs, _tolerance(task, False))
+
+
+def _rank(task: Task, status: str, found: Difference | None) -> int:
+    """What to speak of first: shapes and errors before values; of a trace, a wrong value before a missing one."""
+    if status in ("stub", "mutated"):
+        return 3
+    apart = status != "wrong" or (found is not None and found.kind in STRUCTURE)
+    return 0 if apart and task.kind != "trace" else 1
+
+
+def _names(task: Task, case: Case) -> tuple[str, ...]:
+    return (case.name,) if task.kind == "trace" else task.outputs
+
+
 def _tolerance(task: Task, same_dtype: bool) -> Tolerance:
     return Tolerance(
         rtol=task.rtol, atol=task.atol, half=task.half_tolerance, same_dtype=same_dtype,
-        exact_text=task.kind != "trace",
+        exact_dtype=same_dtype and task.exact_dtype, exact_text=task.kind != "trace",
     )  # fmt: skip
 
 
@@ -103,7 +128,10 @@ def output_of(task: Task, function: Callable[..., Any], case: Case) -> Any:
     """What one of the course's own implementations gives, as a plain value; _Unlike where it raises."""
     with contextlib.suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return to_plain(DRIVERS[task.driver](function, *(to_input(each, task.framework) for each in case.args)))
+        try:
+            return to_plain(DRIVERS[task.driver](function, *(to_input(each, task.framework) for each in case.args)))
+        except RejectedError:
+            return False
     return _Unlike
 
 
@@ -112,10 +140,12 @@ def _judge_experiment(task: Task, observations: Sequence[Observation]) -> Verdic
     return Verdict(task=task, status="recorded" if filled else "stub", cases=len(observations))
 
 
-def _problem(task: Task, seen: Observation, expected: Any, tolerance: Tolerance) -> tuple[str, Difference | None]:
+def _problem(
+    seen: Observation, expected: Any, names: tuple[str, ...], tolerance: Tolerance
+) -> tuple[str, Difference | None]:
     if seen.kind != "returned":
         return seen.kind, None
-    found = difference(seen.output, expected, task.outputs, tolerance)
+    found = difference(seen.output, expected, names, tolerance)
     if found is not None:
         return "wrong", found
     return ("mutated", None) if seen.changed else ("passed", None)
@@ -132,11 +162,20 @@ def _explain(
     fits = [m for m in exact if _gives(task, frozenset({m.name}), cases, seen, expected)]
     if not fits:
         guessed = (m for m in task.misconceptions if m.signature is not None)
-        fits = [m for m in guessed if _fits(m, cases, seen, expected)]
+        sound = all(_is_sound(task, *each) for each in zip(seen, expected, strict=True))
+        fits = [m for m in guessed if sound and _fits(m, cases, seen, expected)]
     if fits or task.kind == "trace":
         return [(m,) for m in fits]
     pairs = itertools.combinations(exact, 2)
     return [pair for pair in pairs if _gives(task, frozenset(m.name for m in pair), cases, seen, expected)]
+
+
+def _is_sound(task: Task, seen: Observation, expected: Any) -> bool:
+    """Nothing was returned, or something of the shape that is expected."""
+    if seen.kind != "returned":
+        return True
+    found = difference(seen.output, expected, task.outputs, _tolerance(task, False))
+    return found is None or found.kind not in STRUCTURE
 
 
 def _fits(m: Misconception, cases: Sequence[Case], seen: Sequence[Observation], expected: Sequence[Any]) -> bool:

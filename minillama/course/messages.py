@@ -8,7 +8,7 @@ from minillama.course.plain import decode, encode
 from minillama.course.running import Observation
 from minillama.errors import DataError
 
-KINDS = ("returned", "raised", "stub", "too slow")
+KINDS = ("returned", "raised", "stub", "forbidden", "too slow")
 
 
 def write_observations(observations: Sequence[Observation]) -> str:
@@ -32,7 +32,7 @@ def read_observations(text: str) -> list[Observation]:
     for each in found:
         right = (
             each.kind in KINDS
-            and all(isinstance(part, str) for part in (each.error, each.error_line, each.printed))
+            and all(isinstance(part, str) for part in (each.error, each.error_line, each.error_in, each.printed))
             and isinstance(each.changed, tuple)
             and all(type(number) is int for number in each.changed)
             and isinstance(each.seconds, int | float)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minillama.checkpoint.own_pieces import HOMES
-from minillama.course.home import my_llama, note_progress, read_progress, write_text
+from minillama.course.home import in_lesson, my_llama, note_progress, read_progress, write_text
 from minillama.course.record import Task
 from minillama.course.showing import Message
 from minillama.course.sources import standalone_source
@@ -49,7 +49,7 @@ def promote(task_id: str, answer: Any) -> Message:
         number = 1 + max((int(each.stem) for each in older), default=0)
         write_text(_version_folder(task) / f"{number:04}.py", path.read_text(encoding="utf-8"))
     write_text(path, source)
-    note_progress(task.id, passed=True, promoted=True)
+    note_progress(task.id, promoted=True, **({} if in_lesson() else {"passed": True}))
     lines = [f"It is in my_llama/{path.parent.name}/{path.name}."]
     if task.name in HOMES:
         lines.append('`minillama.load(pieces="my_llama")` runs it.')
@@ -98,7 +98,9 @@ def where(lesson: str | None = None) -> Message:
     done = sum(bool(progress.get(task.id, {}).get("passed")) for task in tasks)
     todo = next((task for task in tasks if not progress.get(task.id, {}).get("passed")), None)
     heading = f"{done} of {len(tasks)} tasks done" + (f"; next: {todo.id}" if todo else "")
-    return Message("→", heading, ("\n".join(lines),) if lines else ())
+    promoted = sum(task.piece is not None and piece_path(task).is_file() for task in tasks)
+    heading += f" · {promoted} piece{'' if promoted == 1 else 's'} in your LLaMA" if promoted else ""
+    return Message("→", heading, tuple(lines))
 
 
 def _version_folder(task: Task) -> Path:

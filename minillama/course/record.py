@@ -6,7 +6,7 @@ values (see plain.py), is compared, so the two may live in different processes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,10 +25,15 @@ class Case:
     Args:
         name: what is special about these inputs, to follow the word "with": "3 heads and 7 positions".
         args: positional arguments, plain values.
+        part: of the subject that it belongs to; an attempt in a lesson may leave a part out, see `Task.without`.
+        unseen: of a candidate that a test of the learner's has to judge: what a test that is wrong about it has not
+            looked at, as a sentence.
     """
 
     name: str
     args: tuple[Any, ...] = ()
+    part: str = ""
+    unseen: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +100,7 @@ class Task:
         rtol, atol: relative and absolute tolerance.
         half_tolerance: both, for results in 16 bits.
         same_dtype: a result in 16 bits must stay in them.
+        exact_dtype: a result must have the reference's dtype, whichever it is; for tasks that say so.
         forbidden: "module:name" of what the answer may not call.
         piece: "module:name" of the definition in the package that the answer can replace.
         driver: function of drivers.py that calls the answer.
@@ -123,6 +129,7 @@ class Task:
     atol: float = 1e-5
     half_tolerance: float = 4e-3
     same_dtype: bool = True
+    exact_dtype: bool = False
     forbidden: tuple[str, ...] = ()
     piece: str | None = None
     driver: str = "call"
@@ -152,6 +159,17 @@ class Task:
             f"*{self.kind} · difficulty {self.difficulty}/5 · importance {self.importance}/5 · "
             f"{self.minutes} minutes · {self.points} point{'s' if self.points != 1 else ''}*"
         )
+
+    def without(self, part: str) -> "Task":
+        """The task with the cases of one part left out, for an attempt that comes before the part is taught.
+
+        Raises:
+            ConfigError: no case belongs to it.
+        """
+        if not any(case.part == part for case in self.cases(np.random.default_rng(0))):
+            raise ConfigError(f"task {self.id} has no part {part!r}, expected the part of one of its cases")
+        cases = self.cases
+        return replace(self, cases=lambda rng: [case for case in cases(rng) if case.part != part])
 
     def plan(self, seed: int) -> "Plan":
         """Everything that is called to judge one answer; equal for equal seeds."""

@@ -3,20 +3,19 @@
 import contextlib
 import ctypes
 import io
-import linecache
 import signal
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from minillama.course.drivers import DRIVERS
+from minillama.course.drivers import DRIVERS, RejectedError
 from minillama.course.plain import Array, to_input, to_plain
 from minillama.course.record import Case, Task
+from minillama.course.tracing import ForbiddenCallError, blame, forbid
 
 MAX_PRINTED = 2_000  # characters that are kept
 
@@ -29,7 +28,9 @@ class Observation:
         output: plain value.
         error: "TypeError: ..." where it raised.
         error_line: the line of the answer that did, with its number.
-        kind: "returned", "raised", "stub" (NotImplementedError, or an Ellipsis left standing) or "too slow".
+        error_in: another function of the learner's in which it arose, with its line.
+        kind: "returned", "raised", "stub" (NotImplementedError, or an Ellipsis left standing), "forbidden" (`error`
+            says what was called) or "too slow".
         changed: numbers of the arguments that are not what they were before the call.
         printed: the beginning of what was printed.
         seconds: how long it took.
@@ -38,6 +39,7 @@ class Observation:
     output: Any = None
     error: str = ""
     error_line: str = ""
+    error_in: str = ""
     kind: str = "returned"
     changed: tuple[int, ...] = ()
     printed: str = ""
@@ -78,7 +80,7 @@ def observe(task: Task, answer: Any, cases: Sequence[Case]) -> list[Observation]
     found: list[Observation] = []
     for case in cases:
         found.append(_observe_call(task, answer, case))
-        if found[-1].kind in ("too slow", "stub"):
+        if found[-1].kind in ("too slow", "stub", "forbidden"):
             break
     return found
 
@@ -92,38 +94,38 @@ def _observe_call(task: Task, answer: Any, case: Case) -> Observation:
     inputs = [to_input(value, task.framework) for value in case.args]
     beginning, started = _Beginning(), time.perf_counter()
     output: Any = None
-    error, error_line, kind = "", "", "returned"
+    error, lines, kind = "", ("", ""), "returned"
     try:
-        with contextlib.redirect_stdout(beginning), contextlib.redirect_stderr(beginning), _limit(task.time_limit_s):
+        with (
+            contextlib.redirect_stdout(beginning),
+            contextlib.redirect_stderr(beginning),
+            _limit(task.time_limit_s),
+            forbid(task.forbidden),
+        ):
             output = to_plain(DRIVERS[task.driver](answer, *inputs))
     except OutOfTimeError:
         kind = "too slow"
+    except ForbiddenCallError as raised:
+        kind, error = "forbidden", str(raised)
     except NotImplementedError as raised:
-        kind, error = "stub", str(raised)
+        kind, error, lines = "stub", str(raised), blame(raised)
+    except RejectedError as raised:
+        cause = raised.__cause__ or raised
+        output, error, lines = False, _named(cause), blame(cause)
     except KeyboardInterrupt:
         raise
     except BaseException as raised:  # sys.exit() in an answer must not end the kernel
-        kind, error, error_line = "raised", _short(f"{type(raised).__name__}: {raised}"), _line_of(raised)
+        kind, error, lines = "raised", _named(raised), blame(raised)
     changed = tuple(i for i, value in enumerate(case.args) if not _unchanged(value, inputs[i]))
     return Observation(
-        output=output, error=error, error_line=error_line, kind=kind, changed=changed,
+        output=output, error=error, error_line=lines[0], error_in=lines[1], kind=kind, changed=changed,
         printed="".join(beginning.kept), seconds=time.perf_counter() - started,
     )  # fmt: skip
 
 
-def _short(text: str) -> str:
-    text = " ".join(text.split())
+def _named(error: BaseException) -> str:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
     return text if len(text) < 300 else text[:297] + "..."
-
-
-def _line_of(error: BaseException) -> str:
-    """The last line of the answer's own code on the way to the error."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename and "/course/" not in frame.filename]
-    if not own:
-        return ""
-    line = own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno or 0)
-    return f"line {own[-1].lineno}: {line.strip()}"
 
 
 def _unchanged(value: Any, given: Any) -> bool:

@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from minillama.course.comparing import Difference
+from minillama.course.comparing import HALF, Difference
 from minillama.course.judging import Verdict
+from minillama.course.plain import Made
+from minillama.course.raising import missing_name, origin_of, question_about
 from minillama.course.record import Task
+from minillama.course.running import Observation
 
 GENERAL = {  # kind of difference -> principle, question
     "none": ("A function without `return` gives None.", "Does every way through yours end in a `return`?"),
@@ -15,6 +18,10 @@ GENERAL = {  # kind of difference -> principle, question
     "dtype": (
         "In a 16-bit model the next matrix product takes 16-bit numbers only.",
         "Computing in float32 is right; in which dtype do you hand over the result?",
+    ),
+    "dtype asked for": (
+        "The task says in which dtype the result is asked for.",
+        "What dtype do you compute in, and which one do you hand over?",
     ),
     "nonfinite": (
         "An inf or nan spreads through every product after it.",
@@ -43,6 +50,8 @@ def lines_of(verdict: Verdict) -> list[str]:
     seen = verdict.observation
     if verdict.status == "stub":
         return [_stub(verdict)]
+    if verdict.status == "forbidden" and seen is not None:
+        return [f"It calls `{seen.error}`, which does the whole task.", "Which steps does it take?"]
     if verdict.status == "too slow":
         return [
             f"Still running after {task.time_limit_s:.0f} seconds{_with(verdict)}, and stopped.",
@@ -51,16 +60,33 @@ def lines_of(verdict: Verdict) -> list[str]:
         ]
     found: list[str] = []
     if verdict.status == "raised" and seen is not None:
-        where = f", at {seen.error_line}" if seen.error_line else ""
-        found = [f"It raised {seen.error}{where}{_with(verdict)}."]
+        found = _raised(verdict, seen)
         if not verdict.names:
-            return [*found, f"It was called with {_inputs(verdict)}.", "Which line expects another shape?"]
+            return [*found, *_called_with(verdict), question_about(seen.error)]
     elif verdict.status == "mutated" and seen is not None:
         numbers = " and ".join(str(i + 1) for i in seen.changed)
         return [f"The result is right, but argument {numbers} was changed by the call{_with(verdict)}.", *MUTATED]
     else:
         found = [_seen(verdict)]
     return [*found, *_reason(verdict)]
+
+
+def _raised(verdict: Verdict, seen: Observation) -> list[str]:
+    name = missing_name(seen.error)
+    where = f", at {seen.error_line}" if seen.error_line else ""
+    inner = [f"It came up in {seen.error_in}"] if seen.error_in else []
+    if name is not None:
+        return [f"`{name}` is not defined{where}.", *inner, origin_of(name)]
+    if verdict.task.driver == "accepts":
+        return [f"Your test raised {seen.error} before it called the candidate{where}.", *inner]
+    return [f"It raised {seen.error}{where}{_with(verdict)}.", *inner]
+
+
+def _called_with(verdict: Verdict) -> list[str]:
+    seen = verdict.observation
+    if verdict.task.driver == "accepts" or (seen is not None and missing_name(seen.error)):
+        return []
+    return [f"It was called with {_inputs(verdict)}."]
 
 
 def _passed(verdict: Verdict) -> list[str]:
@@ -77,6 +103,8 @@ def _stub(verdict: Verdict) -> str:
     if verdict.task.kind in ("trace", "experiment"):
         name = verdict.case.name if verdict.case else "the answer"
         return f"Not filled in yet: {name}."
+    if seen and seen.error_in:
+        return f"It calls {seen.error_in.partition(',')[0]}, which is not written yet: {seen.error}"
     return f"Not written yet: {seen.error}" if seen and seen.error else "Not written yet."
 
 
@@ -86,8 +114,11 @@ def _seen(verdict: Verdict) -> str:
     found, task = verdict.difference, verdict.task
     assert found is not None
     if task.kind == "test" and verdict.case is not None:
-        did, was = ("accepts", "wrong") if found.got == "1" else ("rejects", "right")
-        return f"Your test {did} {verdict.case.name}, which is {was}."
+        if found.got == "1":
+            return f"Your test accepts {verdict.case.name}, which is wrong."
+        seen = verdict.observation
+        why = f": it raised {seen.error}, at {seen.error_line}" if seen and seen.error else ""
+        return f"Your test rejects {verdict.case.name}, which is right{why}."
     if found.kind == "value" and task.kind == "trace" and verdict.case is not None:
         place = f" at {list(found.index)}" if found.index else ""
         return f"{verdict.case.name}{place}: {found.got} is not it."
@@ -105,7 +136,7 @@ def difference_in_words(found: Difference) -> str:
     if found.kind == "shape":
         return f"{found.where} has shape {found.got}, expected {found.expected}"
     if found.kind == "dtype":
-        return f"{found.where} is {found.got}, expected {found.expected}, the dtype of the input"
+        return f"{found.where} is {found.got}, expected {found.expected}"
     return f"{found.where} is {found.got}, expected {found.expected}"
 
 
@@ -117,10 +148,27 @@ def _reason(verdict: Verdict) -> list[str]:
         return [sure, *[m.principle for m in verdict.names], last.question]
     if verdict.probe is not None:
         return [verdict.probe[0].principle, verdict.probe[0].question]
+    if verdict.task.driver == "accepts" and verdict.case is not None:
+        return _untold(verdict)
     kind = verdict.difference.kind if verdict.difference else "value"
+    if kind == "dtype" and verdict.difference is not None and verdict.difference.expected not in HALF:
+        kind = "dtype asked for"
     if verdict.task.kind == "trace":
         return [trace_question(verdict.task)]
     return [line for line in GENERAL[kind] if line]
+
+
+def _untold(verdict: Verdict) -> list[str]:
+    """What to say of a test that misjudges a candidate: what it never looked at."""
+    assert verdict.case is not None
+    assert verdict.difference is not None
+    if verdict.difference.got == "1":
+        unseen = [verdict.case.unseen] if verdict.case.unseen else []
+        return [*unseen, "Which inputs would make a difference between this one and a right one?"]
+    question = "Does it compare exactly, or with an expectation that holds in one case only?"
+    return [
+        "Right implementations differ in their last digits: they multiply, add and round in another order.", question,
+    ]  # fmt: skip
 
 
 def trace_question(task: Task) -> str:
@@ -140,4 +188,10 @@ def _inputs(verdict: Verdict) -> str:
 def _brief(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"a {value.dtype} {value.shape}"
+    if isinstance(value, Made):
+        name = value.path.rpartition(":")[2]
+        arguments = "" if value.arguments is None else ", ".join(f"{k}={v!r}" for k, v in value.arguments.items())
+        return name if value.arguments is None else f"{name}({arguments})"
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__} of {len(value)}" if len(value) > 6 else repr([_brief(each) for each in value])
     return repr(value) if isinstance(value, int | float | str | None) else type(value).__name__

@@ -1,6 +1,8 @@
 """The tests of the tests: what every record must do with right, wrong and stray answers."""
 
 import inspect
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +15,10 @@ from minillama.course.running import observe
 from minillama.course.tasks import LESSONS, all_tasks, find_task
 from minillama.course.wording import lines_of
 from minillama.errors import ConfigError
-from tests.course import rope_answers
 
 TASKS = all_tasks()
 SEEDS = range(100)
-BOOKS = (rope_answers,)
+BOOKS = [import_module(f"tests.course.{path.stem}") for path in sorted(Path(__file__).parent.glob("*_answers.py"))]
 RIGHT = [(task, i, each) for book in BOOKS for task, answers in book.RIGHT.items() for i, each in enumerate(answers)]
 WRONG = [(*key, i, each) for book in BOOKS for key, answers in book.WRONG.items() for i, each in enumerate(answers)]
 STRAY = [(task, i, each) for book in BOOKS for task, answers in book.STRAY.items() for i, each in enumerate(answers)]

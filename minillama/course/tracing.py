@@ -1,0 +1,120 @@
+"""Which code is the learner's: the line where an answer failed, and calls that its task forbids."""
+
+import contextlib
+import linecache
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+PACKAGE = str(Path(__file__).resolve().parents[1])
+COURSE = str(Path(__file__).resolve().parent)
+LIBRARIES = (PACKAGE, *(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")))
+
+
+class ForbiddenCallError(BaseException):
+    """Raised inside an answer that calls what its task forbids; no `except Exception` of the learner's catches it."""
+
+
+def is_own(filename: str) -> bool:
+    """Is this file the learner's: neither the package's nor a library's?"""
+    return not filename.startswith((*LIBRARIES, "<frozen")) and "site-packages" not in filename
+
+
+def blame(error: BaseException) -> tuple[str, str]:
+    """The line of the answer that led to an error, and that of another function of the learner's where it arose.
+
+    Returns:
+        "line 3: ..." and "`apply_rope`, line 2: ..."; the second is empty where the answer itself raised, both where
+        no line of the learner's was on the way.
+    """
+    steps = [step for step in traceback.walk_tb(error.__traceback__) if is_own(step[0].f_code.co_filename)]
+    if not steps:
+        return "", ""
+    entered = _name(steps[0][0])
+    last = next((i for i, (frame, _) in enumerate(steps) if not _is_part(_name(frame), entered)), len(steps)) - 1
+    elsewhere = "" if last == len(steps) - 1 else f"`{_name(steps[-1][0])}`, {_line(*steps[-1])}"
+    return _line(*steps[last]), elsewhere
+
+
+def _name(frame: FrameType) -> str:
+    return frame.f_code.co_qualname
+
+
+def _is_part(name: str, whole: str) -> bool:
+    return name == whole or name.startswith(f"{whole}.<locals>.")
+
+
+def _line(frame: FrameType, number: int) -> str:
+    text = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()
+    return f"line {number}: {text}" if text else f"line {number}"
+
+
+def find(dotted: str) -> Any:
+    """The object that "module:name" stands for."""
+    module, _, name = dotted.partition(":")
+    found: Any = import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+@contextlib.contextmanager
+def forbid(dotted: Sequence[str]) -> Iterator[None]:
+    """Raise ForbiddenCallError in the block where code of the learner's calls one of these, however it got hold of it.
+
+    Where anything is forbidden, so are the course's own modules, which hold implementations of every task.
+
+    Args:
+        dotted: "module:name" of functions or classes.
+    """
+    if not dotted:
+        yield
+        return
+    codes: dict[CodeType, str] = {}
+    builtins: dict[str, str] = {}
+    for each in dotted:
+        target = find(each)
+        code = getattr(vars(target).get("__init__") if isinstance(target, type) else target, "__code__", None)
+        name = each.replace(":", ".")
+        if code is not None:
+            codes[code] = name
+        else:
+            builtins[getattr(target, "__qualname__", each)] = name
+
+    def watch(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "c_call" and is_own(frame.f_code.co_filename):
+            name = builtins.get(getattr(argument, "__qualname__", ""))
+        elif event == "call" and frame.f_code in codes and _asked_by_learner(frame.f_back):
+            name = codes[frame.f_code]
+        elif event == "call" and _is_course(frame) and frame.f_back and is_own(frame.f_back.f_code.co_filename):
+            name = "minillama.course"
+        else:
+            name = None
+        if name is not None:
+            raise ForbiddenCallError(name)
+
+    previous = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(previous)
+
+
+def _is_course(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return file.startswith(COURSE) and not file.endswith(("drivers.py", "running.py", "tracing.py"))
+
+
+def _asked_by_learner(frame: FrameType | None) -> bool:
+    """Walk back over libraries, such as torch.vmap, to who asked."""
+    while frame is not None and not frame.f_code.co_filename.startswith(PACKAGE):
+        if is_own(frame.f_code.co_filename):
+            return True
+        frame = frame.f_back
+    return False
