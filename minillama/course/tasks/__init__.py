@@ -6,7 +6,13 @@ from importlib import import_module
 from minillama.course.record import Task
 from minillama.errors import ConfigError
 
-LESSONS: dict[str, str] = {"04_rope": "rope"}  # stem of the notebook -> module with its TASKS
+LESSONS: dict[str, str] = {  # stem of the notebook -> module with its TASKS
+    "01_tokenizer": "tokenizer",
+    "02_language_model": "language_model",
+    "03_norm": "norm",
+    "04_rope": "rope",
+    "05_feedforward": "feedforward",
+}
 
 
 @cache
