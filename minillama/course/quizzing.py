@@ -1,10 +1,9 @@
 """`quiz` and `predict`: questions in a notebook, readable where nothing runs, clickable where something does."""
 
-import html
 from typing import Any
 
 from minillama.course.quizzes import Quiz, find_quiz
-from minillama.course.showing import Message
+from minillama.course.showing import BOX, Message, to_html
 from minillama.errors import ConfigError
 
 LETTERS = "abcdefgh"
@@ -27,11 +26,11 @@ class Question:
             mark = "✓ Yes. " if choice.right else "✗ No. "
             folds.append(
                 "<details style='margin:.25em 0 .25em 1em'><summary style='cursor:pointer'>"
-                f"({letter}) {html.escape(choice.text)}</summary>"
-                f"<div style='margin:.2em 0 .4em 1.4em'><b>{mark}</b>{html.escape(choice.why)}</div></details>"
+                f"({letter}) {to_html(choice.text)}</summary>"
+                f"<div style='margin:.2em 0 .4em 1.4em'><b>{mark}</b>{to_html(choice.why)}</div></details>"
             )
-        style = "border-left:4px solid #6e7781;padding:.2em .8em;max-width:50em"
-        question = html.escape(self.quiz.question)
+        style = f"border-left:4px solid #6e7781;{BOX}"
+        question = to_html(self.quiz.question)
         return f"<div style='{style}'><b>{question}</b>{''.join(folds)}</div>"
 
 
@@ -72,9 +71,9 @@ class Prediction:
         return "\n".join([self.question, *(f"  [ ] {choice}" for choice in self.choices)])
 
     def _repr_html_(self) -> str:
-        items = "".join(f"<li>{html.escape(choice)}</li>" for choice in self.choices)
-        style = "border-left:4px solid #0969da;padding:.2em .8em;max-width:50em"
-        return f"<div style='{style}'><b>{html.escape(self.question)}</b><ul>{items}</ul></div>"
+        items = "".join(f"<li>{to_html(choice)}</li>" for choice in self.choices)
+        style = f"border-left:4px solid #0969da;{BOX}"
+        return f"<div style='{style}'><b>{to_html(self.question)}</b><ul>{items}</ul></div>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         bundle = {"text/plain": repr(self), "text/html": self._repr_html_()}
@@ -84,10 +83,10 @@ class Prediction:
             return bundle
         if self._widget is None:
             buttons = ipywidgets.RadioButtons(
-                options=self.choices, value=None, layout=ipywidgets.Layout(width="max-content")
+                options=self.choices, value=None, layout=ipywidgets.Layout(width="max-content", max_width="100%")
             )
             buttons.observe(self._choose, names="value")
-            heading = ipywidgets.HTML(f"<b>{html.escape(self.question)}</b>")
+            heading = ipywidgets.HTML(f"<b>{to_html(self.question)}</b>")
             self._widget = ipywidgets.VBox([heading, buttons])
         return self._widget._repr_mimebundle_() | bundle
 

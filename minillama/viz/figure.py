@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 # Petroff 2021, "Accessible Color Sequences for Data Visualization": apart for every kind of colour vision.
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59")
-DPI = 110
+PIXELS_AN_INCH = 110  # as a page shows it; a phone of 390 pixels then shows a figure of usual width at 60% and more
+SHARPNESS = 2  # pixels of the file for one of the page, on a side: screens have that many
 
 
 class Picture:
@@ -30,21 +31,31 @@ class Picture:
     def __init__(self, png: bytes, alt: str) -> None:
         self.png, self.alt = png, alt
 
+    @property
+    def width(self) -> int:
+        """How wide a page shows it, in CSS pixels, where there is room; bytes 16 to 19 of a PNG file are its width."""
+        return int.from_bytes(self.png[16:20], "big") // SHARPNESS
+
     def __repr__(self) -> str:
         return f"[figure: {self.alt}]"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         data = base64.b64encode(self.png).decode("ascii")
-        page = f'<img alt="{html.escape(self.alt)}" style="max-width:100%" src="data:image/png;base64,{data}">'
+        style = f"width:{self.width}px;max-width:100%;border-radius:4px"
+        page = f'<img alt="{html.escape(self.alt)}" style="{style}" src="data:image/png;base64,{data}">'
         return {"text/plain": repr(self), "text/html": page}
 
 
-def new_figure(width: float = 7.0, height: float = 3.4) -> "tuple[Figure, Any]":
-    """An empty figure on white and its axes, sizes in inches; it is not kept by pyplot."""
+def new_figure(width: float = 5.4, height: float = 3.2) -> "tuple[Figure, Any]":
+    """An empty figure on white and its axes, sizes in inches; it is not kept by pyplot.
+
+    On a phone a figure shrinks with all its letters, so the narrower it is, the larger they stay.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
@@ -60,7 +71,7 @@ def show(figure: "Figure", alt: str) -> Picture:
 def to_png(figure: "Figure") -> bytes:
     """The bytes of a PNG file."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=DPI)
+    figure.savefig(file, format="png", dpi=PIXELS_AN_INCH * SHARPNESS)
     return file.getvalue()
 
 
@@ -94,14 +105,16 @@ class Control:
 
     def widget(self, ipywidgets: Any) -> Any:
         """The live control; an error while drawing shows in it instead of vanishing."""
-        image = ipywidgets.Image(value=self.picture().png, format="png", layout=ipywidgets.Layout(max_width="100%"))
+        first = self.picture()
+        size = ipywidgets.Layout(width=f"{first.width}px", max_width="100%")
+        image = ipywidgets.Image(value=first.png, format="png", layout=size)
         message = ipywidgets.HTML()
         parts = {
             name: ipywidgets.IntSlider(
-                value=first, min=least, max=most, description=name.replace("_", " "), continuous_update=False,
+                value=start, min=least, max=most, description=name.replace("_", " "), continuous_update=False,
                 style={"description_width": "initial"}, layout=ipywidgets.Layout(width="min(30em, 100%)"),
             )
-            for name, (least, most, first) in self.sliders.items()
+            for name, (least, most, start) in self.sliders.items()
         }  # fmt: skip
 
         def redraw(change: Any) -> None:
@@ -144,5 +157,8 @@ def plot_lines(
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if top is not None:
         axes.set_ylim(top=top)
-    axes.legend(frameon=False)
+    columns = max(1, 70 // (max(map(len, lines)) + 6))  # about 70 letters stand side by side
+    figure.legend(
+        frameon=False, loc="outside upper left", ncols=columns
+    )  # inside it hides lines where there is no room
     return show(figure, alt)

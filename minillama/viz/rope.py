@@ -19,25 +19,27 @@ def draw_hands(query_position: int, key_position: int, pair: int) -> "Figure":
         pair: 0 to 3, of a head with 8 channels and theta 100.
     """
     speed = 100.0 ** (-pair / 4)
-    figure, axes = new_figure(4.6, 4.6)
+    angles = {"query": query_position * speed, "key": key_position * speed}
+    figure, axes = new_figure(4.8, 4.2)
     axes.add_patch(_circle())
-    angles = {}
-    for name, position, colour, style in (
-        ("query", query_position, COLOURS[0], "-"),
-        ("key", key_position, COLOURS[2], "--"),
-    ):
-        angles[name] = angle = position * speed
-        axes.plot([0, math.cos(angle)], [0, math.sin(angle)], style, color=colour, linewidth=3, label=name)
-        axes.annotate(
-            f"{name} at {position}", (1.13 * math.cos(angle), 1.13 * math.sin(angle)), ha="center", color=colour
-        )
+    axes.add_patch(_wedge(angles["key"], angles["query"]))
+    # Hands of two lengths, with the label of one outside of the circle, stay readable where they lie on each other.
+    for (name, angle), position, length, at, colour, style in zip(
+        angles.items(), (query_position, key_position), (1.0, 0.55), (1.1, 0.72), (COLOURS[0], COLOURS[2]), ("-", "--"),
+        strict=True,
+    ):  # fmt: skip
+        x, y = math.cos(angle), math.sin(angle)
+        axes.plot([0, length * x], [0, length * y], style, color=colour, linewidth=3)
+        side = "center" if name == "key" or abs(x) < 0.3 else "left" if x > 0 else "right"
+        box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
+        axes.annotate(f"{name} at {position}", (at * x, at * y), ha=side, va="center", bbox=box, zorder=3)
     score = math.cos(angles["query"] - angles["key"])
     distance = query_position - key_position
-    axes.set(
-        xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal", xticks=[], yticks=[],
-        title=f"pair {pair}: {speed:.3f} radians a position",
-        xlabel=f"{distance:+d} positions × {speed:.3f} = {distance * speed:+.2f} radians · score {score:+.3f}",
-    )  # fmt: skip
+    axes.set(xlim=(-1.8, 1.8), ylim=(-1.25, 1.25), aspect="equal", xticks=[], yticks=[])
+    axes.set_title(f"pair {pair}: {speed:.3f} radians a position", fontsize="medium")
+    axes.set_xlabel(
+        f"{distance:+d} positions × {speed:.3f} = {distance * speed:+.2f} radians\nscore {score:+.3f}", fontsize="large"
+    )
     axes.spines[:].set_visible(False)
     return figure
 
@@ -46,6 +48,14 @@ def _circle() -> Any:
     from matplotlib.patches import Circle
 
     return Circle((0, 0), 1, fill=False, color="#94a4a2")
+
+
+def _wedge(start: float, end: float) -> Any:
+    """What lies between two angles, without whole turns."""
+    from matplotlib.patches import Wedge
+
+    least, between = min(start, end), abs(end - start) % (2 * math.pi)
+    return Wedge((0, 0), 0.3, math.degrees(least), math.degrees(least + between), color="#94a4a2", alpha=0.5)
 
 
 def hands() -> Control:

@@ -24,6 +24,7 @@ MISSING = "Chromium is not installed: on Debian, apt-get install chromium fonts-
 WITHIN_A_PAGE = ("file:", "data:", "blob:", "about:")
 DESKTOP, PHONE = (1280, 900), (390, 844)
 SCHEMES = ("light", "dark")
+WAIT_MS = 180_000  # for a machine with two slow cores that does other things, too
 
 TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
@@ -32,9 +33,10 @@ TEMPLATE = """
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block html_head_css -%}
 <style>
-/* The template cuts off long lines of code; these boxes scroll, and the page does not. */
+/* The template cuts off long lines of code and breaks words of output; here boxes scroll, and the page does not. */
 .jp-InputArea-editor .highlight { overflow-x: auto; }
 .jp-RenderedMarkdown table { display: block; width: max-content; max-width: 100%; overflow-x: auto; }
+.jp-RenderedText pre { word-break: normal; overflow-wrap: anywhere; }
 math[display="block"] { overflow-x: auto; }
 </style>
 {%- endblock -%}
@@ -127,6 +129,7 @@ def open_page(
     context: BrowserContext = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
     )
+    context.set_default_timeout(WAIT_MS)
     visit = Visit(context.new_page())
 
     def let_through(route: Route) -> None:

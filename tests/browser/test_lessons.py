@@ -9,8 +9,8 @@ from tests.browser.pages import DESKTOP, PHONE, ROOT, SCHEMES, render, show_note
 
 NOTEBOOKS = [path for folder in ("notebooks", "exercises") for path in sorted((ROOT / folder).glob("*.ipynb"))]
 
-# What sticks out on the right of the window. Code, tables, formulas and boxes of their own may scroll; Jupyter lets every
-# output scroll as a whole, and prose or a picture would then be read through a slit.
+# What sticks out on the right of the window. Code, tables, formulas and boxes of their own may scroll. Jupyter lets
+# every output scroll as a whole, and prose or a picture would then be read through a slit.
 STICKS_OUT = """
 () => {
   const exact = "pre, table, math";
@@ -121,14 +121,18 @@ def test_text_is_readable(path, scheme, visit, tmp_path):
 # The tests above see what they should
 
 
-FAULTS = [
-    ("wide box", "<div style='width:900px'>wide</div>", STICKS_OUT, "DIV ends at"),
-    ("wide picture", "<img alt='x' style='max-width:none;width:900px' src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>", STICKS_OUT, "IMG"),
-    ("grey on grey", "<p style='color:#999;background:#ccc'>dim</p>", HARD_TO_READ, '"dim"'),
-    ("black on what is dark", "<p style='color:#222'>gone</p>", HARD_TO_READ, '"gone"'),
-    ("wide box in one that scrolls", "<div style='overflow:auto'><div style='width:900px'>wide</div></div>", STICKS_OUT, ""),
-    ("white on black", "<p style='color:#fff;background:#000'>clear</p>", HARD_TO_READ, ""),
-]  # fmt: skip
+WIDE = "<div style='width:900px'>wide</div>"
+PICTURE = "<img alt='x' style='max-width:none;width:900px' src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>"
+FAULTS = {
+    "wide box": (WIDE, STICKS_OUT, "DIV ends at"),
+    "wide box in one that scrolls": (f"<div style='overflow:auto'>{WIDE}</div>", STICKS_OUT, ""),
+    "wide picture": (PICTURE, STICKS_OUT, "IMG ends at"),
+    "long word": ("<p>" + "ah" * 200 + "</p>", STICKS_OUT, "DIV has"),
+    "long line of code": ("<pre>" + "ah" * 200 + "</pre>", STICKS_OUT, ""),
+    "grey on grey": ("<p style='color:#999;background:#ccc'>dim</p>", HARD_TO_READ, '"dim"'),
+    "black on dark": ("<p style='color:#222'>gone</p>", HARD_TO_READ, '"gone"'),
+    "white on black": ("<p style='color:#fff;background:#000'>clear</p>", HARD_TO_READ, ""),
+}
 
 
 def notebook_with(folder, html):
@@ -139,7 +143,7 @@ def notebook_with(folder, html):
     return path
 
 
-@pytest.mark.parametrize(("html", "look", "words"), [each[1:] for each in FAULTS], ids=[each[0] for each in FAULTS])
+@pytest.mark.parametrize(("html", "look", "words"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_seen(html, look, words, visit, tmp_path):
     seen = visit(PHONE, "dark")
     show_notebook(seen, notebook_with(tmp_path, html), "dark", tmp_path)
@@ -159,9 +163,8 @@ def test_what_is_asked_of_the_network_is_refused_and_heard(visit, tmp_path):
 
 
 def test_formulas_are_drawn_without_a_script(visit, tmp_path):
-    cells = [
-        nbformat.v4.new_markdown_cell("# Norm\n\nWith $\\epsilon > 0$:\n\n$$y_i = \\frac{x_i}{\\sqrt{v + \\epsilon}}$$")
-    ]
+    text = "# Norm\n\nWith $\\epsilon > 0$:\n\n$$y_i = \\frac{x_i}{\\sqrt{v + \\epsilon}}$$"
+    cells = [nbformat.v4.new_markdown_cell(text)]
     path = tmp_path / "formula.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     assert "$" not in render(path, "light").split("<main>")[1]
