@@ -70,6 +70,13 @@ def test_a_stub_fails_with_its_own_message_and_is_no_attempt():
         (lambda x, cos, sin: rope.apply_rope(x, cos, sin).float(), "float16"),
         (lambda x, cos, sin: 1 / 0, "ZeroDivisionError"),
         (lambda x, cos, sin: x @ cos, "It was called with"),
+        (lambda x, cos, sin: x @ cos, "another shape than you expect"),
+        (lambda x, cos, sin: x[99], "how long is the axis"),
+        (lambda x, cos, sin: rope.apply_rope(x, cos, sin).double(), "is float64, expected float32"),
+        (lambda x, cos, sin: first * cos, "`first` is not defined"),  # noqa: F821
+        (lambda x, cos, sin: permute_hf_to_meta(x, 1), "is the answer to the task rope.permute_hf_to_meta"),  # noqa: F821
+        (lambda x, cos, sin: helps(x), "It came up in `helps`, line"),
+        (lambda x, cos, sin: waits(x), "It calls `waits`, which is not written yet: later"),
         (lambda x: x, "TypeError"),
         (lambda x, cos, sin: exit(), "SystemExit"),
         ("apply_rope", "takes a function"),
@@ -78,6 +85,47 @@ def test_a_stub_fails_with_its_own_message_and_is_no_attempt():
 )
 def test_what_is_wrong_is_said(answer, words):
     assert words in text_of(answer)
+
+
+def helps(x):
+    return x[..., :3] + x
+
+
+def waits(x):
+    raise NotImplementedError("later")
+
+
+def test_the_line_of_the_answer_is_shown_before_that_of_a_helper():
+    text = text_of(lambda x, cos, sin: helps(x))
+    assert "lambda x, cos, sin: helps(x)" in text.splitlines()[0]
+    assert "return x[..., :3] + x" in text.splitlines()[1]
+
+
+def test_a_table_on_its_side_is_told_by_its_shape():
+    text = text_of(lambda *given: [each.T for each in rope.rope_frequencies(*given)], "rope.rope_frequencies")
+    assert "has shape" in text
+    assert "1.000" not in text
+
+
+def test_a_lesson_does_no_exercise(tmp_path, monkeypatch):
+    (tmp_path / "00_start_here.ipynb").touch()
+    monkeypatch.chdir(tmp_path)
+    assert course.check(APPLY, mine).passed
+    assert not home.read_progress()[APPLY]["passed"]
+    assert "0 of 9" in repr(course.where("04_rope"))
+
+
+def test_a_part_can_wait():
+    def plain(head_dim, max_seq_len, theta=10_000.0, scaling=None):
+        return rope.rope_frequencies(head_dim, max_seq_len, theta)
+
+    report = course.check("rope.rope_frequencies", plain, without="stretching")
+    assert report.passed
+    assert "without stretching" in repr(report)
+    assert not home.read_progress()["rope.rope_frequencies"]["passed"]
+    assert "ignores `scaling`" in text_of(plain, "rope.rope_frequencies")
+    with pytest.raises(ConfigError, match="no part"):
+        course.check(APPLY, mine, without="stretching")
 
 
 def test_changed_inputs_are_seen():
@@ -94,7 +142,6 @@ def test_layout_and_kind_of_array_do_not_matter():
         lambda y: y.transpose(0, 3).contiguous().transpose(0, 3),
         lambda y: y.clone().requires_grad_(),
         lambda y: y.numpy(),
-        lambda y: y if y.dtype == torch.float16 else y.double(),
         lambda y: y if y.dtype == torch.float16 else [list(each) for each in y],
     ):
         assert course.check(APPLY, lambda x, cos, sin, change=change: change(rope.apply_rope(x, cos, sin))).passed
@@ -175,8 +222,53 @@ def cheats(candidate):
     return torch.equal(candidate(x, angle.cos(), angle.sin()), rope.apply_rope(x, angle.cos(), angle.sin()))
 
 
-def test_a_test_may_not_ask_the_package():
-    assert "does the whole task" in text_of(cheats, "rope.test_rope")
+def asks_by_import(candidate):
+    from minillama.rope import apply_rope as known
+
+    return same_as(candidate, known)
+
+
+def asks_by_name(candidate):
+    import importlib
+
+    return same_as(candidate, getattr(importlib.import_module("minillama.rope"), "apply" + "_rope"))
+
+
+def asks_the_course(candidate):
+    from minillama.course.tasks.rope_turns import faulty_turn
+
+    return same_as(candidate, faulty_turn(frozenset()))
+
+
+def same_as(candidate, known):
+    x, angle = torch.ones(1, 2, 1, 2), torch.ones(2, 1)
+    return torch.equal(candidate(x, angle.cos(), angle.sin()), known(x, angle.cos(), angle.sin()))
+
+
+@pytest.mark.parametrize("answer", [cheats, asks_by_import, asks_by_name, asks_the_course])
+def test_a_test_may_not_ask_the_package(answer):
+    assert "does the whole task" in text_of(answer, "rope.test_rope")
+
+
+def test_what_a_test_never_varied_is_said():
+    def one_pair(candidate):
+        x = torch.tensor([1.0, 2.0]).view(1, 1, 1, 2).expand(1, 2, 1, 2)
+        got = candidate(x, torch.tensor([[1.0], [0.8]]), torch.tensor([[0.0], [0.6]]))
+        return torch.allclose(got.flatten(), torch.tensor([1.0, 2.0, -0.4, 2.2]))
+
+    def early(candidate):
+        return torch.ones(2)[3]
+
+    def exact_in_part(candidate):
+        generator = torch.Generator().manual_seed(0)
+        x, turns = torch.randn(1, 5, 3, 6, generator=generator), torch.rand(5, 3, generator=generator)
+        return bool((candidate(x, turns.cos(), turns.sin()).norm() - x.norm()).abs() == 0)
+
+    text = text_of(one_pair, "rope.test_rope")
+    assert "a test with a single pair" in text or "Your test never" in text or "In your test" in text
+    assert "ingredients" not in text
+    assert "before it called the candidate" in text_of(early, "rope.test_rope")
+    assert "ingredients" not in text_of(exact_in_part, "rope.test_rope")
 
 
 def test_damaged_progress_is_begun_anew():

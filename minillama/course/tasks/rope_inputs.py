@@ -105,5 +105,36 @@ START_STAYS = Probe(
     cases=_start_cases,
     broken=_start_moves,
     principle="cos 0 is 1 and sin 0 is 0: a turn by nothing gives back what it got, every channel in its place.",
-    question="In which order do the channels come back?",
+    question="With cos 1 and sin 0, what do your lines give, and in which order do the channels come back?",
+)
+
+
+def _wide_cases(rng: Generator) -> list[Case]:
+    """Vectors whose first number turns into almost nothing: what is left shows how exact the products were."""
+    cos, sin = tables(range(1, 9), 4)
+    angles = np.arctan2(sin, cos)
+    x = 200 * np.stack((np.sin(angles), np.cos(angles)), -1).reshape(1, 8, 1, 8) * rng.uniform(0.5, 1.0, (1, 8, 2, 1))
+    return [Case(name="numbers in float16 that nearly cancel", args=(x.astype(np.float16), cos, sin))]
+
+
+def _too_narrow(cases: Sequence[Case], outputs: Sequence[Any]) -> str | None:
+    x, cos, sin = (each.astype(np.float64) for each in cases[0].args)
+    wanted = x[0, :, 0, 0::2] * cos - x[0, :, 0, 1::2] * sin
+    got = outputs[0][0, :, 0, 0::2]
+    off = np.abs(got - wanted)
+    if off.max() < 0.01:
+        return None
+    t, i = (int(k) for k in np.unravel_index(off.argmax(), off.shape))
+    size = abs(x[0, t, 0, 2 * i] * cos[t, i])
+    return (
+        f"Two products of about {size:.0f} nearly cancel: {got[t, i]:.4f} is left of them, expected {wanted[t, i]:.4f}."
+    )
+
+
+WIDE = Probe(
+    name="computed wide",
+    cases=_wide_cases,
+    broken=_too_narrow,
+    principle="In 16 bits each product is rounded, and the difference of two large ones is mostly rounding.",
+    question="In which dtype are the two products when they are subtracted?",
 )

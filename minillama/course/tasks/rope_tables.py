@@ -1,7 +1,6 @@
-"""Tasks of lesson 04 about the tables of angles: by hand, rope_frequencies, and a repair."""
+"""Tasks of lesson 04 about the tables of angles: rope_frequencies, and a repair."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,82 +12,16 @@ from minillama import rope
 from minillama.config import RopeScaling
 from minillama.course.plain import Made
 from minillama.course.record import Bugs, Case, Misconception, Probe, Task
+from minillama.course.tasks.rope_ideas import FROM_ONE, HALF_EXPONENT, INVERSE_THETA, LESSON
 from minillama.course.tasks.rope_inputs import Generator
-
-LESSON = "04_rope"
-HALF_EXPONENT = Misconception(
-    name="half_exponent",
-    looks_like="exponents that only reach one half",
-    principle="There are K/2 pairs and i counts them, and yet the exponents run from 0 almost to 1.",
-    question="What exponent does your last pair have when K is 8?",
+from minillama.course.tasks.rope_signatures import (
+    is_fixed_theta,
+    is_half_precision,
+    is_inverse_theta,
+    is_model_dim,
+    is_ntk_alone,
+    is_unscaled,
 )
-INVERSE_THETA = Misconception(
-    name="inverse_theta",
-    looks_like="theta to a positive power",
-    principle="Pair 0 is the fastest, one radian a position, and every later pair is slower.",
-    question="By how much does your last pair turn from one position to the next?",
-)
-FROM_ONE = Misconception(
-    name="from_one",
-    looks_like="positions that are counted from 1",
-    principle="The first token stands at position 0, where nothing turns: cos 1, sin 0.",
-    question="What is in your first row?",
-    credit=0.7,
-)
-
-
-# By hand
-
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of rope.turn_by_hand."""
-    exponent = 0.25 if "half_exponent" in bugs else 0.5
-    frequencies = [1.0, 100.0 ** (exponent if "inverse_theta" in bugs else -exponent)]
-    position = 6 if "from_one" in bugs else 5
-    turned = [2.0, -1.0] if "clockwise" in bugs else [0.4, 0.92] if "overwritten" in bugs else [0.4, 2.2]
-    values = {
-        "frequencies": frequencies,
-        "angle": position * frequencies[1],
-        "turned": turned,
-        "partner": 0 if "halves" in bugs else 5,
-    }
-    return lambda question: values[question]
-
-
-CLOCKWISE = Misconception(
-    name="clockwise",
-    looks_like="a turn in the other direction",
-    principle="Angles grow counter-clockwise: a small turn lifts (1, 0), and its second number becomes positive.",
-    question="Where does your formula send (1, 0)?",
-)
-OVERWRITTEN = Misconception(
-    name="overwritten",
-    looks_like="a second number computed from the new first one",
-    principle="Both new numbers come from both old ones.",
-    question="When the second line runs, what does the first name hold?",
-)
-HALVES = Misconception(
-    name="halves",
-    looks_like="channels that are paired across the halves of a head",
-    principle="There are two conventions. Meta's weights, and this package, pair neighbours; Hugging Face, halves.",
-    question="Which channel is the partner of channel 0 in yours?",
-)
-
-turn_by_hand = Task(
-    id="rope.turn_by_hand", lesson=LESSON, kind="trace", title="Turn one vector by hand", points=2, difficulty=1,
-    importance=4, minutes=6,
-    reference=by_hand(), faulty=by_hand,
-    cases=lambda rng: [Case(name=name, args=(name,)) for name in ("frequencies", "angle", "turned", "partner")],
-    misconceptions=(HALF_EXPONENT, INVERSE_THETA, FROM_ONE, CLOCKWISE, OVERWRITTEN, HALVES),
-    rtol=5e-3, atol=5e-3,
-    hints=(
-        "Every pair is a clock hand. Its speed is theta to a power from 0 to -1; its angle is speed times position.",
-        "`frequencies` has K/2 = 2 numbers, `angle` is one, `turned` has 2, `partner` is a channel's number.",
-        "speed of pair i: theta ^ (-2i / K)\nangle: position * speed\n"
-        "new first:  first * cos - second * sin\nnew second: first * sin + second * cos",
-    ),
-)  # fmt: skip
-
 
 # rope_frequencies
 
@@ -100,16 +33,20 @@ def faulty_tables(bugs: Bugs) -> Callable[..., tuple[Tensor, Tensor]]:
         head_dim: int, max_seq_len: int, theta: float = 10_000.0, scaling: RopeScaling | None = None
     ) -> tuple[Tensor, Tensor]:
         factor = 1.0
+        theta = 10_000.0 if "fixed_theta" in bugs else theta
         if scaling is not None and scaling.kind == "ntk":
             theta = theta * scaling.factor ** (head_dim / (head_dim - 2))
-        elif scaling is not None:
+            factor = scaling.factor if "divides_ntk" in bugs else 1.0
+        elif scaling is not None and "unscaled" not in bugs:
             factor = 1 / scaling.factor if "faster" in bugs else scaling.factor
         exponent = torch.arange(head_dim // 2, dtype=torch.float64) * 2 / head_dim
+        exponent = exponent * 2 if "double_exponent" in bugs else exponent
         exponent = exponent / 2 if "half_exponent" in bugs else exponent / 8 if "model_dim" in bugs else exponent
         speed = theta**exponent if "inverse_theta" in bugs else theta**-exponent
         position = torch.arange(max_seq_len, dtype=torch.float64) + ("from_one" in bugs)
         angles = torch.outer(position, speed / factor)
         angles = angles.half().double() if "half_precision" in bugs else angles
+        angles = angles.T if "on_its_side" in bugs else angles
         cos, sin = angles.cos().float(), angles.sin().float()
         return (sin, cos) if "swapped" in bugs else (cos, sin)
 
@@ -128,79 +65,25 @@ def frequency_cases(rng: Generator) -> list[Case]:
         Case(name=f"head_dim {small} and {T} positions", args=(small, T, 10_000.0, None)),
         Case(name=f"head_dim {large} and theta {theta:.0f}", args=(large, T, theta, None)),
         Case(name="3,000 positions", args=(8, 3000, 10_000.0, None)),
-        Case(name=f"a context stretched {factor:.0f} times (linear)", args=(small, T, 10_000.0, stretch["linear"])),
-        Case(name=f"a context stretched {factor:.0f} times (ntk)", args=(small, T, 10_000.0, stretch["ntk"])),
+        Case(
+            name=f"a context stretched {factor:.0f} times (linear)",
+            part="stretching",
+            args=(small, T, 10_000.0, stretch["linear"]),
+        ),
+        Case(
+            name=f"a context stretched {factor:.0f} times (ntk)",
+            part="stretching",
+            args=(small, T, 10_000.0, stretch["ntk"]),
+        ),
     ]
-
-
-def is_model_dim(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
-    """Are the exponents those of a dimension that is several times the head's? Any multiple but 2 is taken."""
-    ratios = []
-    for case, output in zip(cases, outputs, strict=True):
-        head_dim, T, theta, scaling = case.args
-        if scaling is not None:
-            continue
-        cos, sin = output
-        speeds = np.arctan2(sin[1], cos[1])  # row 1 turns by one position
-        pair = np.arange(1, head_dim // 2)
-        dims = -2 * pair * math.log(theta) / np.log(speeds[1:])
-        if not np.allclose(dims, dims[0], rtol=2e-3):
-            return False
-        angles = np.outer(np.arange(T), theta ** (-2 * np.arange(head_dim // 2) / dims[0]))[:8]
-        if not (np.allclose(cos[:8], np.cos(angles), atol=1e-2) and np.allclose(sin[:8], np.sin(angles), atol=1e-2)):
-            return False
-        ratios.append(dims[0] / head_dim)
-    several = all(ratio > 1.3 for ratio in ratios)
-    return bool(ratios) and several and not np.allclose(ratios, 2, rtol=1e-2)
-
-
-def is_inverse_theta(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
-    """Are the speeds theta to positive powers? Angles get so large that float32 and float64 give other numbers."""
-    found = []
-    for case, output in zip(cases, outputs, strict=True):
-        head_dim, _, theta, scaling = case.args
-        if scaling is None:
-            speeds = theta ** (2 * np.arange(head_dim // 2) / head_dim)
-            sure = speeds < 2000
-            wanted = np.stack((np.cos(speeds), np.sin(speeds)))[:, sure]
-            got = np.stack(output)
-            found.append(np.allclose(got[:, 1, sure], wanted, atol=1e-2) and np.allclose(got[0, 0], 1, atol=1e-3))
-    return bool(found) and all(found)
-
-
-def is_half_precision(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
-    """Do the numbers agree with angles, or speeds, that were rounded to 16 bits at some step?"""
-    longest = max(range(len(cases)), key=lambda i: cases[i].args[1])
-    head_dim, T, theta, _ = cases[longest].args
-    if any(
-        np.abs(got[:4] - right[:4]).max() > 3e-2 for got, right in zip(outputs[longest], expected[longest], strict=True)
-    ):
-        return False  # rounding needs some positions to show
-    speed = theta ** -(torch.arange(head_dim // 2, dtype=torch.float64) * 2 / head_dim)
-    position, got = torch.arange(T, dtype=torch.float64), np.stack(outputs[longest])
-    for dtype in (torch.float16, torch.bfloat16):
-
-        def rounded(x: Tensor, dtype: torch.dtype = dtype) -> Tensor:
-            return x.to(dtype).double()
-
-        low = rounded(speed)
-        for angles in (
-            torch.outer(position, low),
-            rounded(torch.outer(position, speed)),
-            rounded(torch.outer(position, low)),
-            rounded(torch.outer(rounded(position), low)),
-        ):
-            wanted = torch.stack((angles.cos(), angles.sin())).numpy()
-            if np.mean(np.abs(got - wanted) < 1e-2) > 0.99:
-                return True
-    return False
 
 
 def _row_zero(cases: Sequence[Case], outputs: Sequence[Any]) -> str | None:
     cos, sin = outputs[0]
     if np.allclose(cos[0], 1, atol=1e-3) and np.allclose(sin[0], 0, atol=1e-3):
         return None
-    return f"Row 0 of cos begins with {cos[0, 0]:.3f}, and of sin with {sin[0, 0]:.3f}."
+    pair = int(np.argmax(np.abs(cos[0] - 1) + np.abs(sin[0])))
+    return f"At position 0, pair {pair} has cos {cos[0, pair]:.3f} and sin {sin[0, pair]:.3f}."
 
 
 def _steady(cases: Sequence[Case], outputs: Sequence[Any]) -> str | None:
@@ -210,7 +93,10 @@ def _steady(cases: Sequence[Case], outputs: Sequence[Any]) -> str | None:
     if not len(wrong):
         return None
     pair = int(wrong[0][0])
-    return f"Pair {pair} turns by one angle from position 0 to 1 and by another from 1 to 2: cos {double[pair]:.3f}."
+    return (
+        f"Pair {pair} turns by one angle from position 0 to 1 and by another from 1 to 2: twice the first would have "
+        f"cos {double[pair]:.3f}, and yours has {cos[2, pair]:.3f}."
+    )
 
 
 ROW_ZERO = Probe(
@@ -232,7 +118,7 @@ rope_frequencies = Task(
     id="rope.rope_frequencies", lesson=LESSON, kind="rebuild", title="Make the tables", points=3, difficulty=2,
     importance=5, minutes=12,
     reference=rope.rope_frequencies, faulty=faulty_tables, cases=frequency_cases, probes=(ROW_ZERO, STEADY),
-    outputs=("cos", "sin"), piece="minillama.rope:rope_frequencies", atol=1e-3,
+    outputs=("cos", "sin"), piece="minillama.rope:rope_frequencies", atol=1e-3, exact_dtype=True,
     misconceptions=(
         HALF_EXPONENT, dataclasses.replace(INVERSE_THETA, signature=is_inverse_theta), FROM_ONE,
         Misconception(
@@ -262,6 +148,42 @@ rope_frequencies = Task(
             principle="A stretched context packs more positions into the angles of training: pairs turn more slowly.",
             question="What angle has position 4,000, stretched twice, and which position had it in training?",
         ),
+        Misconception(
+            name="unscaled",
+            looks_like="a table that ignores `scaling`",
+            principle="A model of a longer context turns its pairs more slowly: by how much, `rope_divisors` says.",
+            question="Where does yours look at `scaling` once the speeds are there?",
+            credit=0.7,
+            signature=is_unscaled,
+        ),
+        Misconception(
+            name="divides_ntk",
+            looks_like="a stretch of kind ntk that is more, or less, than the change of theta",
+            principle="Of kind ntk, theta changes and that is all; of every other kind theta stays and speeds change.",
+            question="Which of your lines run when the kind is ntk?",
+            credit=0.7,
+            signature=is_ntk_alone,
+        ),
+        Misconception(
+            name="fixed_theta",
+            looks_like="a theta that is 10,000 whatever is asked for",
+            principle="Llama 3 asks for 500,000, and its tables come from this function, too.",
+            question="Which of your lines uses the argument theta?",
+            signature=is_fixed_theta,
+        ),
+        Misconception(
+            name="double_exponent",
+            looks_like="a 2 that is counted twice",
+            principle="The exponents run from 0 almost to 1; 0, 2, 4, ... are 2i already.",
+            question="What exponent does your last pair have when K is 8?",
+        ),
+        Misconception(
+            name="on_its_side",
+            looks_like="tables with a row for each pair and a column for each position",
+            principle="A row is a position: the model takes the rows of the tokens that it reads.",
+            question="Which of the two comes first in your product?",
+            credit=0.8,
+        ),
     ),
     hints=(
         "Speeds first, one a pair; then every angle is a position times a speed: an outer product. Angles in float64.",
@@ -280,7 +202,7 @@ def tables_of_model(bugs: Bugs = frozenset()) -> Callable[..., tuple[Tensor, Ten
 
     def model_tables(dim: int, n_heads: int, max_seq_len: int, theta: float) -> tuple[Tensor, Tensor]:
         head_dim = dim // n_heads
-        top = dim if "model_dim" in bugs or "many_pairs" in bugs else head_dim
+        top = dim if "model_dim" in bugs or "many_pairs" in bugs else n_heads if "heads" in bugs else head_dim
         pairs = (dim if "many_pairs" in bugs else head_dim) // 2
         exponent = torch.arange(pairs, dtype=torch.float64) * (1 if "half_exponent" in bugs else 2) / top
         speed = theta**exponent if "inverse_theta" in bugs else theta**-exponent
@@ -303,13 +225,14 @@ repair_tables = Task(
     id="rope.repair_tables", lesson=LESSON, kind="diagnose", title="Repair a colleague's tables", points=3,
     difficulty=3, importance=4, minutes=10,
     reference=tables_of_model(), faulty=tables_of_model, cases=repair_cases, outputs=("cos", "sin"), atol=1e-3,
+    exact_dtype=True,
     misconceptions=(
         HALF_EXPONENT, INVERSE_THETA, FROM_ONE,
         Misconception(
             name="model_dim",
             looks_like="the fault that is in there: speeds that hardly differ",
             principle="The slowest pair should need tens of thousands of positions for one turn.",
-            question="How many positions does the slowest pair of this code take, and what is that a fraction of?",
+            question="What is the largest exponent in this code, and what should it almost be?",
             credit=0.0,
         ),
         Misconception(
@@ -317,6 +240,12 @@ repair_tables = Task(
             looks_like="a table for all channels of the model",
             principle="Every head is turned by the same small table.",
             question="How many columns does one head need?",
+        ),
+        Misconception(
+            name="heads",
+            looks_like="the number of heads in the exponent",
+            principle="The number of heads says how many channels one of them has, and nothing else here.",
+            question="How many channels has a head, and what does your exponent divide by?",
         ),
     ),
     hints=(

@@ -1,24 +1,27 @@
-"""Tasks of lesson 04 about turning: apply_rope, a cached step, a part of each head, and a test that tells."""
+"""Tasks of lesson 04 about turning: apply_rope, a cached step, and a part of each head."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from minillama import rope
-from minillama.course.plain import Made
 from minillama.course.record import Bugs, Case, Misconception, Task
+from minillama.course.signatures import in_16_bits
+from minillama.course.tasks.rope_ideas import CLOCKWISE, FROM_ONE, HALVES, LESSON, OVERWRITTEN, SWAPPED
 from minillama.course.tasks.rope_inputs import (
     DISTANCE_ONLY,
     LENGTHS_STAY,
     START_STAYS,
+    WIDE,
     Generator,
     draw,
     tables,
     turning_cases,
 )
-from minillama.course.tasks.rope_tables import CLOCKWISE, FROM_ONE, HALVES, LESSON, OVERWRITTEN
 
 Turn = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -37,12 +40,66 @@ HEAD_AXIS = Misconception(
 )
 
 
+def regrouped(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """The turn of a head that was made by a reshape to (B, H, T, K)."""
+    B, T, H, K = x.shape
+    return rope.apply_rope(x.reshape(B, H, T, K).transpose(1, 2), cos, sin).transpose(1, 2).reshape(x.shape)
+
+
+def is_regrouped(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
+    """Are these its outputs? With as many heads as positions they are those of `head_axis` too, and tell nothing."""
+    telling = [(case.args, got) for case, got in zip(cases, outputs, strict=True) if case.args[0].shape[1] > 4]
+    return bool(telling) and all(
+        np.allclose(got, regrouped(*map(torch.from_numpy, given)).double().numpy(), rtol=5e-3, atol=1e-2)
+        for given, got in telling
+    )
+
+
+UNTURNED = Misconception(
+    name="unturned",
+    looks_like="vectors that come back as they were",
+    principle="Every position but 0 turns what stands there.",
+    question="Does what you return come from the two new parts, or from x?",
+)
+UNTURNED_STEP = dataclasses.replace(UNTURNED, question="Which two of the three tensors need a position?")
+FIRST_ROW = Misconception(
+    name="first_row",
+    looks_like="one row of the table for all positions",
+    principle="Row t of cos belongs to the tokens at place t of x.",
+    question="Which shape have your cos and sin when they meet x?",
+)
+REGROUPED = Misconception(
+    name="regrouped",
+    looks_like="numbers that were dealt out anew to heads and positions",
+    principle="A reshape reads the numbers in their order and knows no axes: only a transpose exchanges two axes.",
+    question="Which token does x[0, 1, 0] belong to after your reshape?",
+    signature=is_regrouped,
+)
+HALF_WORK = Misconception(
+    name="half_work",
+    looks_like="a turn that is computed in 16 bits",
+    principle="Two products that nearly cancel leave the rounding of both. Wide while computing, narrow at the end.",
+    question="In which dtype are the two products when they are subtracted?",
+    signature=in_16_bits,
+)
+
+
 def faulty_turn(bugs: Bugs) -> Turn:
     """apply_rope with these bugs."""
 
     def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        wide = x.float()
+        wide = x if "half_work" in bugs else x.float()
         heads = x.shape[2]
+        if "unturned" in bugs:
+            return x.clone()
+        if "half_work" in bugs:
+            cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+        if "swapped" in bugs:
+            cos, sin = sin, cos
+        if "first_row" in bugs:
+            cos, sin = cos[:1], sin[:1]
+        if "regrouped" in bugs:
+            return regrouped(x, cos, sin)
         if "head_axis" in bugs:
             if heads > len(cos):
                 raise IndexError("more heads than rows")
@@ -64,9 +121,11 @@ apply_rope = Task(
     id="rope.apply_rope", lesson=LESSON, kind="rebuild", title="Turn queries and keys", points=4, difficulty=3,
     importance=5, minutes=15,
     reference=rope.apply_rope, faulty=faulty_turn, cases=turning_cases,
-    probes=(LENGTHS_STAY, DISTANCE_ONLY, START_STAYS),
-    piece="minillama.rope:apply_rope", atol=1e-4,
-    misconceptions=(HALVES, HALVES_OUT, CLOCKWISE, OVERWRITTEN, HEAD_AXIS),
+    probes=(LENGTHS_STAY, DISTANCE_ONLY, START_STAYS, WIDE),
+    piece="minillama.rope:apply_rope", atol=1e-4, exact_dtype=True,
+    misconceptions=(
+        HALVES, HALVES_OUT, CLOCKWISE, OVERWRITTEN, HEAD_AXIS, SWAPPED, UNTURNED, FIRST_ROW, REGROUPED, HALF_WORK,
+    ),
     hints=(
         "Split the channels into first and second numbers of all pairs; turn them all at once; put them back in place.",
         "x (B, T, H, K) -> first and second (B, T, H, K/2). cos (T, K/2) needs an axis of 1 where x has its heads.",
@@ -85,8 +144,14 @@ def faulty_step(bugs: Bugs) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
     def step(q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, past: int) -> tuple[Tensor, Tensor, Tensor]:
         start = 0 if "forgets_past" in bugs else past
         start += "from_one" in bugs
+        whole = (cos, sin)
         cos, sin = cos[start : start + q.shape[1]], sin[start : start + q.shape[1]]
-        keys = k if "queries_only" in bugs else rope.apply_rope(k, cos, sin)
+        if "unturned" in bugs:
+            return q, k, v
+        if "one_row" in bugs:
+            cos, sin = cos[:1].expand_as(cos), sin[:1].expand_as(sin)
+        rows = [table[: k.shape[1]] for table in whole] if "keys_from_zero" in bugs else [cos, sin]
+        keys = k if "queries_only" in bugs else rope.apply_rope(k, *rows)
         values = rope.apply_rope(v, cos, sin) if "values_too" in bugs else v
         return rope.apply_rope(q, cos, sin), keys, values
 
@@ -130,6 +195,19 @@ rotate_step = Task(
             principle="A score feels the distance only where both are turned: the dot product subtracts the angles.",
             question="What is left of the angle when one of the two stands still?",
         ),
+        Misconception(
+            name="keys_from_zero",
+            looks_like="keys that are counted from 0 in every step, beside queries that are not",
+            principle="A token's query and key stand at one and the same position.",
+            question="Which rows turn the keys of this step, and which the queries?",
+        ),
+        UNTURNED_STEP,
+        Misconception(
+            name="one_row",
+            looks_like="one position for all tokens of a step",
+            principle="A prompt is a step, too: its tokens come together and stand at positions of their own.",
+            question="How many rows does a step of T tokens take?",
+        ),
     ),
     hints=(
         "Two things meet in a score. Turn those, by the rows of their positions.",
@@ -157,6 +235,10 @@ def partial(side: str, pairing: str) -> Callable[[Bugs], Turn]:
             R = 2 * cos.shape[-1]
             turning, rest = (x[..., :R], x[..., R:]) if first_end else (x[..., -R:], x[..., :-R])
             turned = faulty_turn(frozenset({"halves"} if halves else ()) | (bugs & {"clockwise"}))(turning, cos, sin)
+            if "half_R" in bugs:  # R/2 channels meet R/2 columns: it runs only where one pair is left to spread
+                return torch.cat((faulty_turn(frozenset())(x[..., : R // 2], cos, sin), x[..., R // 2 :]), -1)
+            if "rest_first" in bugs:
+                return torch.cat((rest, turned) if first_end else (turned, rest), -1)
             if "drops_rest" in bugs:
                 return turned
             rest = torch.zeros_like(rest) if "zero_rest" in bugs else rest
@@ -169,11 +251,14 @@ def partial(side: str, pairing: str) -> Callable[[Bugs], Turn]:
 
 def partial_cases(rng: Generator) -> list[Case]:
     """R of K channels turn, R a half or a third of K."""
-    R, T = 2 * int(rng.integers(2, 4)), int(rng.integers(5, 8))
+    large, T = 2 * int(rng.integers(3, 5)), int(rng.integers(5, 8))
     return [
         Case(name=f"{R} of {K} channels", args=(draw(rng, 2, T, H, K, dtype=dtype), *tables(range(T), R // 2)))
-        for K, H, dtype in ((2 * R, 2, np.float32), (3 * R, 3, np.float32), (2 * R, 2, np.float16))
-    ]
+        for R, K, H, dtype in (
+            (large, 2 * large, 2, np.float32), (4, 12, 3, np.float32), (large, 3 * large, 3, np.float32),
+            (large, 2 * large, 2, np.float16),
+        )
+    ]  # fmt: skip
 
 
 def make_partial_rotary(side: str = "first", pairing: str = "neighbours") -> Task:
@@ -203,6 +288,18 @@ def make_partial_rotary(side: str = "first", pairing: str = "neighbours") -> Tas
                 question="Where do the other channels go?",
             ),
             Misconception(
+                name="half_R",
+                looks_like="R/2 taken for R",
+                principle="A table has a column for each pair, and a pair has two channels.",
+                question="How many channels do the columns of cos turn?",
+            ),
+            Misconception(
+                name="rest_first",
+                looks_like="both parts joined in the other order",
+                principle="Every channel comes back in its place.",
+                question="Which part stood first in x?",
+            ),
+            Misconception(
                 name="whole_head",
                 looks_like="a turn of the whole head, with the table stretched over it",
                 principle="Position is carried by R channels only.",
@@ -227,89 +324,3 @@ def make_partial_rotary(side: str = "first", pairing: str = "neighbours") -> Tas
 
 
 partial_rotary = make_partial_rotary()
-
-
-# A test that tells
-
-CANDIDATES = ("right", "right_too", "clockwise", "halves", "head_axis", "overwritten", "from_one", "twice")
-
-
-def candidate(name: str) -> Turn:
-    """An implementation of apply_rope to be accepted or rejected, by name."""
-    if name == "right_too":
-        return rope.apply_rope
-    if name == "twice":
-        return lambda x, cos, sin: rope.apply_rope(x, cos * cos - sin * sin, 2 * sin * cos)
-    if name == "from_one":
-        # Every angle grows by that of one more position: cos(a + s), with the speed s of each pair from its rows.
-        def one_further(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-            speed = torch.atan2(sin[1] * cos[0] - cos[1] * sin[0], cos[1] * cos[0] + sin[1] * sin[0])
-            angles = torch.atan2(sin, cos) + speed
-            return rope.apply_rope(x, angles.cos(), angles.sin())
-
-        return one_further
-    return faulty_turn(frozenset() if name == "right" else frozenset({name}))
-
-
-def faulty_test(bugs: Bugs) -> Callable[[Turn], bool]:
-    """A test of apply_rope; with bugs, one that looks at too little."""
-
-    def accept(turn: Turn) -> bool:
-        generator = torch.Generator().manual_seed(0)
-        x = torch.randn(1, 4, 2, 8, generator=generator)
-        cos, sin = (torch.from_numpy(table) for table in tables(range(4), 4))
-        got = turn(x, cos, sin)
-        if "anything" in bugs:
-            return True
-        if "nothing" in bugs:
-            return False
-        if "lengths_only" in bugs:
-            return bool(torch.allclose(got.norm(dim=-1), x.norm(dim=-1), atol=1e-4))
-        if "start_only" in bugs:
-            return bool(torch.allclose(got[:, 0, 0], x[:, 0, 0], atol=1e-4))
-        return bool(torch.allclose(got, rope.apply_rope(x, cos, sin), atol=1e-4))
-
-    return accept
-
-
-def _test_cases(rng: Generator) -> Sequence[Case]:
-    names = rng.permutation(CANDIDATES)
-    path = "minillama.course.tasks.rope_turns:candidate"
-    return [Case(name=f"candidate {i + 1}", args=(Made(path, {"name": str(name)}),)) for i, name in enumerate(names)]
-
-
-def _fault(name: str, looks_like: str, principle: str, question: str, credit: float = 0.3) -> Misconception:
-    return Misconception(name=name, looks_like=looks_like, principle=principle, question=question, credit=credit)
-
-
-test_rope: Task = Task(
-    id="rope.test_rope", lesson=LESSON, kind="test", title="Write the test that tells", points=4, difficulty=4,
-    importance=4, minutes=15,
-    reference=faulty_test(frozenset()), faulty=faulty_test, cases=_test_cases, driver="accepts",
-    outputs=("your verdict",), forbidden=("minillama.rope:apply_rope",),
-    misconceptions=(
-        _fault(
-            "anything", "a test that accepts everything", "Six of the eight are wrong.",
-            "Which of your lines can fail?", 0.0,
-        ),
-        _fault(
-            "nothing", "a test that rejects everything", "Two of the eight are right.",
-            "Do you compare floats exactly, or with another convention?", 0.0,
-        ),
-        _fault(
-            "lengths_only", "a test of lengths alone",
-            "A turn by any wrong angle, and of any wrong pair, keeps lengths too.",
-            "What else is true of the right turn, and of no other?",
-        ),
-        _fault(
-            "start_only", "a test of position 0 alone", "At position 0 a turn does nothing, in either direction.",
-            "What happens to (1, 0) at position 1?",
-        ),
-    ),
-    hints=(
-        "Take a vector so simple that you know every number of the result, and look at all of them.",
-        "x (1, T, H, K) with H unlike T; cos and sin (T, K/2) that you made yourself.",
-        "x = one 1 in the first channel, zeros elsewhere\nposition 0: unchanged\n"
-        "position t: cos in channel 0, sin in channel 1, zeros elsewhere, for every head",
-    ),
-)  # fmt: skip

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from minillama import rope
 from minillama.course.record import Bugs, Case, Misconception, Task
+from minillama.course.tasks.rope_ideas import LESSON
 from minillama.course.tasks.rope_inputs import Generator, draw
-from minillama.course.tasks.rope_tables import LESSON
 
 INVERSE = Misconception(
     name="inverse",
@@ -21,6 +21,10 @@ def faulty_permutation(bugs: Bugs) -> Callable[[Tensor, int], Tensor]:
     """permute_hf_to_meta with these bugs."""
 
     def permute(weight: Tensor, n_heads: int) -> Tensor:
+        if "unchanged" in bugs:
+            return weight.clone()
+        if "exchanged" in bugs:
+            return weight.unflatten(0, (n_heads, 2, -1)).transpose(0, 1).flatten(0, 2)
         if "one_head" in bugs:
             n_heads = 1
         if "columns" in bugs:
@@ -60,6 +64,18 @@ permute_hf_to_meta = Task(
             principle="A weight is (out, in): its rows make the channels of the heads.",
             question="Which axis of the weight becomes q?",
         ),
+        Misconception(
+            name="unchanged",
+            looks_like="rows that stay where they were",
+            principle="A reshape alone moves nothing: there and back it reads the rows in the order that they had.",
+            question="Which of your steps changes the order of two axes?",
+        ),
+        Misconception(
+            name="exchanged",
+            looks_like="halves that changed places with the heads",
+            principle="Every head keeps its rows; inside it, halves and places change.",
+            question="Which two axes does your transpose exchange, and what does each of them count?",
+        ),
     ),
     hints=(
         "Look at one head with six rows. Write the new order of rows 0 to 5, then find the reshape that makes it.",
@@ -74,6 +90,16 @@ def faulty_conversion(bugs: Bugs) -> Callable[..., tuple[Tensor, Tensor, Tensor]
 
     def convert(wq: Tensor, wk: Tensor, wv: Tensor, n_heads: int, n_kv_heads: int) -> tuple[Tensor, Tensor, Tensor]:
         there = rope.permute_meta_to_hf if "inverse" in bugs else rope.permute_hf_to_meta
+        if "nothing" in bugs:
+            return wq, wk, wv
+        if "all_by_query_heads" in bugs:
+            return there(wq, n_heads), there(wk, n_heads), there(wv, n_heads)
+        if "exchanged_numbers" in bugs:
+            return there(wq, n_kv_heads), there(wk, n_heads), wv
+        if "key_heads_for_queries" in bugs:
+            return there(wq, n_kv_heads), there(wk, n_kv_heads), wv
+        if "values_second" in bugs:
+            return there(wq, n_heads), wv, there(wk, n_kv_heads)
         if "query_heads_for_keys" in bugs:
             key = there(wk, n_heads)
         else:
@@ -120,6 +146,39 @@ convert_attention = Task(
             looks_like="keys left as they were",
             principle="A query and a key meet channel by channel, so both need the same order.",
             question="What else is turned besides q?",
+        ),
+        Misconception(
+            name="all_by_query_heads",
+            looks_like="all three reordered, and all by the number of query heads",
+            principle="Only what is turned needs the order, and each matrix has its own number of heads. The wrong "
+            "number often divides, too, and then nothing complains.",
+            question="Which of the three make vectors that are turned, and how many heads has each of these?",
+            credit=0.3,
+        ),
+        Misconception(
+            name="exchanged_numbers",
+            looks_like="the two numbers of heads in each other's place",
+            principle="With grouped queries several query heads share a key head: there are more of the former.",
+            question="Which matrix has more rows, and which number is larger?",
+        ),
+        Misconception(
+            name="key_heads_for_queries",
+            looks_like="the number of key heads for wq",
+            principle="Each head of wq has as many rows as a head of wk. With too few heads, halves of neighbours mix.",
+            question="How many rows does one head of wq have, and how many did you take?",
+        ),
+        Misconception(
+            name="values_second",
+            looks_like="wv and wk in each other's place",
+            principle="wk and wv have one shape, so nothing but the order tells the caller which is which.",
+            question="In which order does the task name the three?",
+        ),
+        Misconception(
+            name="nothing",
+            looks_like="three matrices as they came",
+            principle="Hugging Face's rows are halves: taken for neighbours, channels turn together that are no pair.",
+            question="Which of the three make vectors that are turned?",
+            credit=0.0,
         ),
         INVERSE,
     ),
