@@ -289,7 +289,7 @@ def _to_text(parts: list[bytes], bugs: Bugs) -> str:
 def decoding_cases(rng: Generator) -> list[Case]:
     """Words between control pieces, characters from bytes, two spaces, no space, a byte that is part of nothing."""
     a, b, c = letters(rng, 3)
-    made = made_vocabulary([f"{SPACE} {a}", f"{SPACE}{a} {b}", f"{b} {c}"], a + b + c)
+    made = made_vocabulary([f"{SPACE} {a}", f"{SPACE}{a} {b}", f"{b} {c}"], [a, b, c])
     vocab = vocabulary_of(made)
     rare = str(rng.choice(["你", "🙂", "é"]))
     spelled = {

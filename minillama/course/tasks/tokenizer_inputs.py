@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from minillama.course.plain import Made
-from minillama.tokenizer.merge import NEVER
+from minillama.tokenizer.merge import Merger
 from minillama.tokenizer.vocabulary import SPACE, Vocabulary
 
 LESSON = "01_tokenizer"
@@ -26,8 +26,8 @@ def made_words(spelled: Mapping[str, int]) -> Made:
 
 def rank_of(pieces: Sequence[str]) -> Callable[[str, str], int]:
     """A function that gives the place of the piece that two neighbours spell, NEVER where they spell none."""
-    ranks = {piece: rank for rank, piece in enumerate(pieces)}
-    return lambda left, right: ranks.get(left + right, NEVER)
+    merger: Merger[str] = Merger({piece: rank for rank, piece in enumerate(pieces)}, lambda piece: [])
+    return merger.rank
 
 
 def made_ranks(*pieces: str) -> Made:
@@ -35,19 +35,19 @@ def made_ranks(*pieces: str) -> Made:
     return Made("minillama.course.tasks.tokenizer_inputs:rank_of", {"pieces": list(pieces)})
 
 
-def letters(rng: Generator, count: int) -> str:
+def letters(rng: Generator, count: int) -> list[str]:
     """Different letters, in no order."""
-    return "".join(str(each) for each in rng.choice(list("abcdefghijklmnopqrstuvwxyz"), count, replace=False))
+    return [str(each) for each in rng.choice(list("abcdefghijklmnopqrstuvwxyz"), count, replace=False)]
 
 
-def made_vocabulary(merges: Sequence[str], characters: str) -> Made:
+def made_vocabulary(merges: Sequence[str], characters: Sequence[str]) -> Made:
     """The vocabulary with these merges, spelled such as "a b", and these characters."""
     pairs = [pair.split(" ") for pair in merges]
     path = "minillama.tokenizer.bpe:vocabulary_from_merges"
     return Made(path, {"merges": pairs, "characters": [SPACE, *characters]})
 
 
-def hard_vocabulary(alphabet: str) -> Made:
+def hard_vocabulary(alphabet: Sequence[str]) -> Made:
     """A vocabulary of seven letters in which the order of merging decides.
 
     With the letters a b c d x y z: "abcd" is one piece, but who joins a and b first is stuck; of "xyzd" the last two

@@ -136,7 +136,7 @@ def candidate(name: str) -> Encoder:
 
 def faulty_test(bugs: Bugs) -> Callable[[Encoder], bool]:
     """A test of encode_bpe; with bugs, one that looks at too little."""
-    vocab = hard_vocabulary("abcdxyz").make()
+    vocab = hard_vocabulary(list("abcdxyz")).make()
     texts = ["abcd xyzd", "xé", "a  b", "y"]
     if "no_conflict" in bugs:
         texts = ["bc  xé"]
