@@ -1,6 +1,17 @@
 """Pictures and controls of the lessons."""
 
-from minillama.viz import language_model, norm, rope, tokenizer
+from minillama.viz import feedforward, language_model, norm, rope, tokenizer
 from minillama.viz.figure import Control, Picture, new_figure, plot_lines, show
 
-__all__ = ["Control", "Picture", "language_model", "new_figure", "norm", "plot_lines", "rope", "show", "tokenizer"]
+__all__ = [
+    "Control",
+    "Picture",
+    "feedforward",
+    "language_model",
+    "new_figure",
+    "norm",
+    "plot_lines",
+    "rope",
+    "show",
+    "tokenizer",
+]

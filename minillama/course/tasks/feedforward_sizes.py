@@ -1,0 +1,227 @@
+"""Tasks of lesson 05 about numbers: one small layer by hand, and the inner size."""
+
+from collections.abc import Callable
+from math import ceil, exp
+from typing import Any
+
+import numpy as np
+
+from minillama import feedforward
+from minillama.course.record import Bugs, Case, Misconception, Task
+
+Generator = np.random.Generator
+LESSON = "05_feedforward"
+
+SWAPPED = Misconception(
+    name="swapped",
+    looks_like="gate and up exchanged",
+    principle="Both branches have the same shape, so nothing complains. w1 makes the gate, which is bent; w3 makes "
+    "what the gate lets through, which stays as it is.",
+    question="Which of your two products goes through SiLU?",
+)
+SIGMOID = Misconception(
+    name="sigmoid",
+    looks_like="a sigmoid where SiLU belongs",
+    principle="A sigmoid ends at 1, however sure the gate is. SiLU goes on growing.",
+    question="What does your bend make of 10?",
+)
+PRODUCT_FIRST = Misconception(
+    name="product_first",
+    looks_like="branches that are multiplied before one of them is bent",
+    principle="The gate decides alone how far it opens, and then multiplies. After the product nobody knows which of "
+    "the two was negative.",
+    question="What goes into your SiLU: one branch, or two?",
+)
+ROUNDS_DOWN = Misconception(
+    name="rounds_down",
+    looks_like="rounding down",
+    principle="LLaMA rounds up: a layer may be a little wider than two thirds of 4 · dim, never narrower.",
+    question="What do you get for a size that is one above a multiple?",
+)
+WHOLE_FOUR = Misconception(
+    name="whole_four",
+    looks_like="the size of a layer with two matrices",
+    principle="4 · dim belongs to two matrices. A gated layer has three, and should cost the same.",
+    question="By which factor do three matrices of that size cost too much?",
+)
+
+
+# By hand
+
+
+def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
+    """The values of feedforward.by_hand: x = (1, -1), w1 the unit matrix, w3 exchanges, w2 = (1, -1)."""
+
+    def silu(t: float) -> float:
+        sigmoid = 1 / (1 + exp(-t))
+        if "sigmoid" in bugs:
+            return sigmoid
+        if "relu" in bugs:
+            return max(t, 0.0)
+        return t / (1 + exp(-abs(t))) if "odd" in bugs else t * sigmoid
+
+    gate, up = (1.0, -1.0), (-1.0, 1.0)
+    if "swapped" in bugs:
+        gate, up = up, gate
+    if "product_first" in bugs:
+        hidden = [silu(g * u) for g, u in zip(gate, up, strict=True)]
+    else:
+        hidden = [silu(g) * u for g, u in zip(gate, up, strict=True)]
+    size = 512 if "whole_four" in bugs else 341
+    size = size if "not_rounded" in bugs else size // 32 * 32 if "rounds_down" in bugs else -(-size // 32) * 32
+    values = {
+        "silu": [silu(2.0), silu(-2.0)],
+        "hidden": hidden,
+        "output": hidden[0] - hidden[1],
+        "size": size,
+        "weights": (2 if "two_matrices" in bugs else 3) * 128 * size,
+    }
+    return lambda question: values[question]
+
+
+feedforward_by_hand = Task(
+    id="feedforward.by_hand", lesson=LESSON, kind="trace", title="Run one small layer by hand", points=2, difficulty=1,
+    importance=4, minutes=8,
+    reference=by_hand(), faulty=by_hand,
+    cases=lambda rng: [Case(name=name, args=(name,)) for name in ("silu", "hidden", "output", "size", "weights")],
+    misconceptions=(
+        SIGMOID, SWAPPED, PRODUCT_FIRST, ROUNDS_DOWN, WHOLE_FOUR,
+        Misconception(
+            name="relu",
+            looks_like="ReLU: negative numbers cut to 0",
+            principle="SiLU lets a little of a negative number through.",
+            question="By what do you multiply -2?",
+        ),
+        Misconception(
+            name="odd",
+            looks_like="one sigmoid for both signs",
+            principle="Each number is multiplied by its *own* sigmoid, and those of 2 and -2 add up to 1.",
+            question="What is the sigmoid of -2?",
+        ),
+        Misconception(
+            name="not_rounded",
+            looks_like="a size before it is rounded",
+            principle="The size ends on a multiple: whole blocks of numbers keep the processor busy.",
+            question="Does 32 divide yours?",
+        ),
+        Misconception(
+            name="two_matrices",
+            looks_like="two matrices in place of three",
+            principle="The gate has a matrix of its own.",
+            question="Which matrix did you not count: w1, w2 or w3?",
+        ),
+    ),
+    rtol=5e-3, atol=5e-3,
+    hints=(
+        "Each hidden channel is one bent number times one straight number. Take them one by one.",
+        "`silu` and `hidden` have two numbers each; `output`, `size` and `weights` are one.",
+        "silu of t: t times the sigmoid of t\nhidden channel: silu of its gate, times its up\n"
+        "output: hidden channels times w2, summed\nsize: 8/3 of dim without its fraction, then up to the next multiple",
+    ),
+)  # fmt: skip
+
+
+# hidden_size
+
+
+def faulty_size(bugs: Bugs) -> Callable[..., int]:
+    """hidden_size with these bugs."""
+
+    def size(dim: int, multiple_of: int, multiplier: float | None = None) -> int:
+        def up(number: int) -> int:
+            if "nearest" in bugs:
+                return multiple_of * ((2 * number + multiple_of) // (2 * multiple_of))
+            if "rounds_down" in bugs:
+                return number // multiple_of * multiple_of
+            if "one_too_many" in bugs:
+                return (number // multiple_of + 1) * multiple_of
+            return -(-number // multiple_of) * multiple_of
+
+        hidden = 4 * dim if "whole_four" in bugs else int(2 * (4 * dim) / 3)
+        if multiplier is None or "no_multiplier" in bugs:
+            return up(hidden)
+        if "rounds_before" in bugs:
+            return int(multiplier * up(hidden))
+        return up(int(multiplier * (up(hidden) if "rounds_twice" in bugs else hidden)))
+
+    return size
+
+
+def _is_telling(dim: int, multiple_of: int, multiplier: float | None, bugs: tuple[str, ...]) -> bool:
+    """Do all these bugs give numbers of their own, and all right spellings the same one?"""
+    numbers = [faulty_size(frozenset({bug}))(dim, multiple_of, multiplier) for bug in bugs]
+    right = feedforward.hidden_size(dim, multiple_of, multiplier)
+    whole = ceil((multiplier or 1.0) * 8 * dim / 3 / multiple_of) * multiple_of
+    return len({right, *numbers}) == 1 + len(numbers) and right == whole
+
+
+def _draw(rng: Generator, multipliers: tuple[float | None, ...], *bugs: str) -> tuple[int, int, float | None]:
+    while True:
+        dim, multiple_of = 8 * int(rng.integers(20, 600)), int(rng.choice([32, 64, 128, 256]))
+        multiplier = multipliers[int(rng.integers(len(multipliers)))]
+        if _is_telling(dim, multiple_of, multiplier, bugs):
+            return dim, multiple_of, multiplier
+
+
+def size_cases(rng: Generator) -> list[Case]:
+    """Without and with a multiplier, a size that divides already, and one just above a multiple."""
+    some = _draw(rng, (None,), "rounds_down", "whole_four")
+    while faulty_size(frozenset({"nearest"}))(*some) != feedforward.hidden_size(*some):
+        some = _draw(rng, (None,), "rounds_down", "whole_four")
+    stretched = _draw(rng, (1.3, 1.5, 1.7), "rounds_before", "rounds_twice", "no_multiplier", "rounds_down")
+    above = _draw(rng, (None,), "nearest", "whole_four")
+    k = int(rng.integers(2, 12))
+    return [
+        Case(name=f"dim {some[0]} and multiple_of {some[1]}", args=some),
+        Case(name=f"dim {stretched[0]}, multiple_of {stretched[1]} and multiplier {stretched[2]}", args=stretched),
+        Case(name=f"dim {above[0]} and multiple_of {above[1]}", args=above),
+        Case(name=f"dim {96 * k}, of which 8/3 is a multiple of 64 already", args=(96 * k, 64, None)),
+        Case(name="the 70B's numbers: dim 8192, multiple_of 4096, multiplier 1.3", args=(8192, 4096, 1.3)),
+    ]
+
+
+hidden_size = Task(
+    id="feedforward.hidden_size", lesson=LESSON, kind="rebuild", title="Find the inner size", points=3, difficulty=2,
+    importance=4, minutes=10,
+    reference=feedforward.hidden_size, faulty=faulty_size, cases=size_cases,
+    piece="minillama.feedforward:hidden_size", outputs=("the size",), rtol=0.0, atol=0.0,
+    misconceptions=(
+        ROUNDS_DOWN, WHOLE_FOUR,
+        Misconception(
+            name="nearest",
+            looks_like="rounding to the nearest multiple",
+            principle="LLaMA always rounds up, even from one above a multiple.",
+            question="What do you get for a size that is a little above a multiple?",
+        ),
+        Misconception(
+            name="one_too_many",
+            looks_like="one multiple too many where the size divides already",
+            principle="A size that is a multiple stays as it is.",
+            question="What do you get for 256 and a multiple of 256?",
+        ),
+        Misconception(
+            name="rounds_before",
+            looks_like="rounding before the multiplier, and not after it",
+            principle="The last step makes the multiple. Whatever comes after it can break it.",
+            question="Is your result for the 70B a multiple of 4,096?",
+        ),
+        Misconception(
+            name="rounds_twice",
+            looks_like="rounding before the multiplier and after it",
+            principle="Rounded once, at the end: the first rounding would be multiplied, too.",
+            question="Which number does your multiplier meet?",
+        ),
+        Misconception(
+            name="no_multiplier",
+            looks_like="a multiplier that is never used",
+            principle="The 70B's layer is 1.3 times as wide as the rule alone would have it.",
+            question="Which of your lines reads `multiplier`?",
+        ),
+    ),
+    hints=(
+        "Three steps in a fixed order: two thirds, the multiplier if there is one, and only then the rounding.",
+        "Whole numbers in, a whole number out. Fractions are cut off after each of the first two steps.",
+        "hidden = whole part of two thirds of 4 * dim\nif there is a multiplier: hidden = whole part of the product\n"
+        "how many multiples does it take to hold hidden? that many",
+    ),
+)  # fmt: skip
