@@ -89,12 +89,13 @@ def where(lesson: str | None = None) -> Message:
     """
     progress = read_progress()
     tasks = [task for task in all_tasks() if lesson in (None, task.lesson)]
+    width = max((len(task.id) for task in tasks), default=0)
     lines = []
     for task in tasks:
         entry = progress.get(task.id, {})
         mark = "✓" if entry.get("passed") else "✗" if entry.get("attempts") else "○"
         own = " · in your LLaMA" if task.piece and piece_path(task).is_file() else ""
-        lines.append(f"{mark} {task.id:<26} {task.title}{own}")
+        lines.append(f"{mark} {task.id:<{width}}  {task.title}{own}")
     done = sum(bool(progress.get(task.id, {}).get("passed")) for task in tasks)
     todo = next((task for task in tasks if not progress.get(task.id, {}).get("passed")), None)
     heading = f"{done} of {len(tasks)} tasks done" + (f"; next: {todo.id}" if todo else "")

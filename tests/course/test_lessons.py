@@ -16,7 +16,7 @@ import pytest
 from minillama.course import linting
 from minillama.course.linting import bare_code, code_cells, lint_lesson, promoted
 from minillama.course.quizzes import all_quizzes
-from minillama.course.tasks import LESSONS
+from minillama.course.tasks import LESSONS, tasks_of
 
 ROOT = Path(__file__).parents[2]
 PLACEHOLDERS = {"00_start_here"}
@@ -36,10 +36,11 @@ def test_lesson_has_what_every_lesson_has(path):
 
 @pytest.mark.parametrize("path", WRITTEN, ids=name_of)
 def test_promoted_code_is_the_packages(path):
-    module = importlib.import_module(f"minillama.{path.stem.partition('_')[2]}")
+    homes = {task.name: task.piece.partition(":")[0] for task in tasks_of(path.stem) if task.piece}
     definitions = promoted(nbformat.read(path, as_version=4))
     assert definitions
     for name, code in definitions.items():
+        module = importlib.import_module(homes.get(name, f"minillama.{path.stem.partition('_')[2]}"))
         assert code == bare_code(ast.parse(inspect.getsource(getattr(module, name))).body[0]), name
 
 
