@@ -20,7 +20,7 @@ QUIZZES = (
         "On its first day of training a model reaches a loss of 0.01 on text that it has never seen. What is likely?",
         (
             Choice("It is a very good model", False, "Nobody can foresee a story to one part in a hundred."),
-            Choice("The learning rate is too high", False, "Then the loss would jump, or grow. It would not be perfect."),
+            Choice("The learning rate is too high", False, "Then the loss would jump, or grow; not be perfect."),
             Choice("It overfits", False, "That makes the loss small on text that it has seen, not on new text."),
             Choice(
                 "It can see the answers", True,
@@ -59,7 +59,7 @@ QUIZZES = (
         "better?",
         (
             Choice("A", False, "Perhaps. But 60 choices a word and 3 choices a letter are different games."),
-            Choice("B: 3 is less than 60", False, "A word of five letters is five guesses: 3 to the 5th is 243 choices."),
+            Choice("B: 3 is less than 60", False, "Five letters are five guesses: 3 to the 5th is 243 choices."),
             Choice(
                 "These numbers cannot tell", True,
                 "Perplexity is a number a token. Compare nats a character of the same text instead.",
@@ -70,10 +70,38 @@ QUIZZES = (
         "language_model.constant",
         "You add 5 to all logits of one position. What happens to the loss?",
         (
-            Choice("It rises by 5", False, "The score of the true piece rises by 5, and so does all that it has to beat."),
+            Choice("It rises by 5", False, "The true piece scores 5 more, and so does all that it has to beat."),
             Choice("It falls by 5", False, "The true piece scores 5 more. So do all the others."),
             Choice("It rises by a factor of e to the 5", False, "Top and bottom of each chance grow by that factor."),
-            Choice("Nothing", True, "Only differences between scores matter. That is also what keeps e from overflowing."),
+            Choice("Nothing", True, "Only differences matter. That is also what keeps e from overflowing."),
+        ),
+    ),
+    # Asked at the beginning of lesson 02, about lesson 01.
+    Quiz(
+        "language_model.recall_merge",
+        "BPE is trained on a text. Which two neighbours does it merge first?",
+        (
+            Choice("The first two of the text", False, "Where they stand does not matter, only how often."),
+            Choice("The two rarest", False, "A piece that is hardly ever used would save hardly anything."),
+            Choice("The two that stand together most often", True, "One new piece then shortens the text most."),
+        ),
+    ),
+    Quiz(
+        "language_model.recall_bytes",
+        "A vocabulary has no piece for a rare Chinese character. What does LLaMA's tokenizer do?",
+        (
+            Choice("It writes the character's bytes, a piece each", True, "256 pieces for bytes, and nothing is lost."),
+            Choice("It leaves the character out", False, "Then decoding could not give the text back."),
+            Choice("It makes a new piece", False, "The vocabulary is fixed: the model has one row for each piece."),
+        ),
+    ),
+    Quiz(
+        "language_model.recall_space",
+        "Why do `hello` at the start of a word and ` hello` with its space have different ids?",
+        (
+            Choice("They do not", False, "Pieces carry the space before them, so these are two pieces."),
+            Choice("The space is a part of the piece", True, "So words need no separate token for the space between."),
+            Choice("Ids depend on the position in the text", False, "A piece has one id wherever it stands."),
         ),
     ),
 )  # fmt: skip
