@@ -50,7 +50,7 @@ def test_lesson_runs_and_its_controls_are_alive(lab, visit):
     page.wait_for_function(ALL_RAN)
 
     raising = [cell for cell in notebook.cells if "raises-exception" in cell.metadata.get("tags", [])]
-    errors = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
+    errors = page.locator(".jp-Notebook .jp-OutputArea-output", has_text="Traceback (most recent call last)")
     assert errors.count() == len(raising), errors.all_inner_texts()
 
     picture, readout = hands.locator("img"), hands.locator(".widget-readout").first
