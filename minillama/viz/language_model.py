@@ -33,7 +33,7 @@ def draw_guess(mat: int, floor: int, moon: int) -> "Figure":
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.18), xticks=[0, 0.5, 1], xlabel="chance")
     surprise = max(0.0, -logs[0])
-    axes.set_title(f"it was mat: surprise −ln {math.exp(logs[0]):.3f} = {surprise:.2f} nats", fontsize="medium")
+    axes.set_title(f"it was mat: surprise −ln {math.exp(logs[0]):.3g} = {surprise:.2f} nats", fontsize="medium")
     return figure
 
 
@@ -56,9 +56,11 @@ def plot_training(losses: Any, levels: dict[str, float], alt: str) -> Picture:
     """
     figure, axes = new_figure(5.6, 3.4)
     axes.plot(losses, linewidth=1.8, color=COLOURS[0])
-    for (label, nats), colour, style in zip(levels.items(), COLOURS[1:], ("--", "-.", ":"), strict=False):
-        axes.axhline(nats, linestyle=style, color=colour, linewidth=1.8)
-        axes.annotate(f"{label}: {nats:.2f}", (len(losses) * 0.99, nats + 0.12), ha="right", color="#333333")
+    for i, (label, nats) in enumerate(levels.items()):
+        axes.axhline(nats, linestyle=("--", "-.", ":")[i % 3], color=COLOURS[1 + i % 5], linewidth=1.8)
+        # The curve comes from the first level and ends above the second: labels stand where it does not pass.
+        side, shift = ("bottom", 0.08) if i == 0 else ("top", -0.1)
+        axes.annotate(f"{label}: {nats:.2f}", (len(losses) * 0.99, nats + shift), ha="right", va=side, color="#333333")
     axes.set(xlabel="step", ylabel="loss in nats a token", ylim=(0, 1.1 * max([*levels.values(), *losses])))
     return show(figure, alt)
 
@@ -134,12 +136,12 @@ class Game:
     def __repr__(self) -> str:
         return "\n".join([*self.question(), 'Play: game.bet("a", 60)'])
 
-    def _page(self, message: str = "") -> str:
-        lines = self.question() or ["That was the last one."]
-        before, pieces = html.escape(lines[0]).replace("\n", "<br>"), lines[1:]
-        body = "".join(f"<div style='margin-left:1.3em'>{html.escape(piece)}</div>" for piece in pieces)
+    def _page(self, message: str = "", pieces: bool = True) -> str:
+        before, *choices = self.question() or ["That was the last one."]
+        body = "".join(f"<div style='margin-left:1.3em'>{html.escape(each)}</div>" for each in choices if pieces)
         said = f"<p><b>{html.escape(message)}</b></p>" if message else ""
-        return f"<div style='{BOX}'>{said}<i>{before}</i> …{body}</div>"
+        text = html.escape(before).replace("\n", "<br>")
+        return f"<div style='{BOX}'>{said}<i>{text}</i>{' …' if choices else ''}{body}</div>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         bundle = {"text/plain": repr(self), "text/html": self._page()}
@@ -151,13 +153,20 @@ class Game:
 
     def widget(self, ipywidgets: Any) -> Any:
         """The live game."""
-        page = ipywidgets.HTML(self._page())
-        pieces = ipywidgets.RadioButtons(options=list(LETTERS), description="next")
-        sure = ipywidgets.IntSlider(value=60, min=LEAST, max=MOST, description="how sure, %")
+        page = ipywidgets.HTML(self._page(pieces=False))
+        pieces = ipywidgets.RadioButtons(
+            options=list(zip(self.question()[1:], LETTERS, strict=False)), layout=ipywidgets.Layout(width="max-content")
+        )
+        sure = ipywidgets.IntSlider(
+            value=60, min=LEAST, max=MOST, description="sure, in %", style={"description_width": "initial"},
+            layout=ipywidgets.Layout(width="min(30em, 100%)"),
+        )  # fmt: skip
         button = ipywidgets.Button(description="Bet")
 
         def play(_: Any) -> None:
-            page.value = self._page(self.bet(str(pieces.value), int(sure.value)))
+            page.value = self._page(self.bet(str(pieces.value), int(sure.value)), pieces=False)
+            pieces.options = list(zip(self.question()[1:], LETTERS, strict=False))
+            button.disabled = not self.question()
 
         button.on_click(play)
         return ipywidgets.VBox([page, pieces, sure, button])
@@ -167,7 +176,7 @@ def make_rounds(models: dict[str, Any], tokenizer: Any, text: str, n_rounds: int
     """Places in a text to guess at, with the true next piece and the three that the first model likes best beside it.
 
     Args:
-        models: name -> model, of the model protocol; the first is certain of none of the places.
+        models: name -> model, of the model protocol; places of which the first is certain are left out.
         tokenizer: theirs.
         text: that they have not been trained on.
         n_rounds: at most so many, spread over the text.
@@ -179,7 +188,8 @@ def make_rounds(models: dict[str, Any], tokenizer: Any, text: str, n_rounds: int
     with torch.inference_mode():
         logits = {name: model(torch.tensor([ids]))[0].double() for name, model in models.items()}
     first = next(iter(logits.values())).softmax(-1)
-    unsure = [place for place in range(12, len(ids) - 1) if first[place].max() < 0.9]
+    places = list(range(12, len(ids) - 1))
+    unsure = [place for place in places if first[place].max() < 0.9] or places
     rng, rounds = np.random.default_rng(seed), []
     for index in np.unique(np.linspace(0, len(unsure) - 1, n_rounds).astype(int)):
         place = unsure[index]
