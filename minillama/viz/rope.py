@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_hands(query_position: int, key_position: int, pair: int) -> "Figure":
-    """A query and a key of one pair as hands of a clock, and their score below.
+def draw_hands(query_position: int, key_position: int, hand: int) -> "Figure":
+    """A query and a key as hands of a clock, and their score below.
 
     Args:
         query_position, key_position: from 0.
-        pair: 0 to 3, of a head with 8 channels and theta 100.
+        hand: 0 to 3, each slower than the one before: the pairs of a head with 8 channels and theta 100.
     """
-    speed = 100.0 ** (-pair / 4)
+    speed = 100.0 ** (-hand / 4)
     angles = {"query": query_position * speed, "key": key_position * speed}
     figure, axes = new_figure(4.8, 4.2)
     axes.add_patch(_circle())
@@ -36,7 +36,7 @@ def draw_hands(query_position: int, key_position: int, pair: int) -> "Figure":
     score = math.cos(angles["query"] - angles["key"])
     distance = query_position - key_position
     axes.set(xlim=(-1.8, 1.8), ylim=(-1.25, 1.25), aspect="equal", xticks=[], yticks=[])
-    axes.set_title(f"pair {pair}: {speed:.3f} radians a position", fontsize="medium")
+    axes.set_title(f"hand {hand}: {speed:.3f} radians a position", fontsize="medium")
     axes.set_xlabel(
         f"{distance:+d} positions × {speed:.3f} = {distance * speed:+.2f} radians\nscore {score:+.3f}", fontsize="large"
     )
@@ -64,7 +64,7 @@ def hands() -> Control:
         "A clock with two hands: a query at position 7 and a key at position 4. "
         "Below, the angle between them and their score, which depend on the distance of 3 alone."
     )
-    return Control(draw_hands, alt, query_position=(0, 40, 7), key_position=(0, 40, 4), pair=(0, 3, 1))
+    return Control(draw_hands, alt, query_position=(0, 40, 7), key_position=(0, 40, 4), hand=(0, 3, 1))
 
 
 def plot_wavelengths(thetas: dict[str, float], head_dim: int = 128, context: int | None = None) -> Picture:

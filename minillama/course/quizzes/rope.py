@@ -26,11 +26,11 @@ QUIZZES = (
                 "Nothing, as long as it is trained that way", False,
                 "It may train. But then what a token says comes out turned by where it stands.",
             ),
+            Choice("The scores no longer know the distance", False, "Scores come from queries and keys alone."),
             Choice(
                 "What is handed on depends on absolute position", True,
                 "Scores subtract two angles. Nothing subtracts the angle of a value: the sum gets it as it is.",
             ),
-            Choice("The scores no longer know the distance", False, "Scores come from queries and keys alone."),
         ),
     ),
     Quiz(
@@ -39,8 +39,8 @@ QUIZZES = (
         (
             Choice("An error about shapes", False, "Every shape is right: rows moved within their heads."),
             Choice(
-                "A sentence that starts well and then loses its way", True,
-                "Near tokens are turned by small angles, so the damage is small at first and grows with distance.",
+                "Words and sentences that lose their way", True,
+                "Over a few words most pairs hardly turn, so much still works; the fast pairs are wrong at once.",
             ),
             Choice(
                 "Nothing at all", False,
@@ -52,11 +52,11 @@ QUIZZES = (
         "rope.theta",
         "Code Llama raised theta from 10,000 to 1,000,000. What did that do to the pairs?",
         (
-            Choice("All turn a hundred times more slowly", False, "Pair 0 turns by one radian whatever theta is."),
             Choice(
                 "The slow ones turn more slowly still, the fastest not", True,
                 "The exponent runs from 0 to almost 1, so theta acts most on the last pair.",
             ),
+            Choice("All turn a hundred times more slowly", False, "Pair 0 turns by one radian whatever theta is."),
             Choice("The fast ones turn faster", False, "A larger base makes the negative powers smaller: slower."),
         ),
     ),
@@ -65,11 +65,11 @@ QUIZZES = (
         "Text is good for the prompt and bad from the first generated token on. Where do you look first?",
         (
             Choice("At theta", False, "A wrong theta hurts prompt and continuation alike."),
+            Choice("At the sampling temperature", False, "It could make text wild. But with greedy text, too?"),
             Choice(
                 "At the positions of a cached step", True,
                 "A step that counts again from 0 turns its query as if it stood at the start, among keys that do not.",
             ),
-            Choice("At the sampling temperature", False, "It could make text wild. But with greedy text, too?"),
         ),
     ),
 )  # fmt: skip
