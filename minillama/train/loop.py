@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from minillama.errors import ConfigError, DataError
 from minillama.files import new_file
-from minillama.loss import cross_entropy, shift_targets
+from minillama.loss import IGNORE, cross_entropy, shift_targets
 from minillama.model import Llama
+from minillama.train.copying import Copying, copy_rows, let_learn
 from minillama.train.data import Batches
 
 log = logging.getLogger(__name__)
@@ -32,13 +33,16 @@ class Stage:
     Args:
         share: of the steps.
         seq_len, batch_size: T and B.
-        repeat_share: see data.repeat_spans; much of it at first makes the model learn to copy early.
+        repeat_share: see data.repeat_spans.
+        copying: rows of random spans that come again and again instead of text, from which attention alone learns
+            (copying.py).
     """
 
     share: float
     seq_len: int
     batch_size: int
     repeat_share: float = 0.0
+    copying: Copying | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,16 +109,27 @@ def cosine_schedule(step: int, n_steps: int, peak_lr: float, warmup_steps: int, 
 
 
 def decay_groups(model: nn.Module, weight_decay: float = 0.1) -> list[dict]:
-    """AdamW's parameter groups: matrices decay, norms do not."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in trained if p.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
-    ]
+    """AdamW's parameter groups: matrices decay; norms do not, nor do embeddings, which decay would make too small.
+
+    Source: OLMo Team 2024, "2 OLMo 2 Furious", which leaves embeddings out of the decay as well.
+    """
+    decayed: list[nn.Parameter] = []
+    kept: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            is_matrix = parameter.dim() >= 2 and "tok_embeddings" not in name
+            (decayed if is_matrix else kept).append(parameter)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
 
 
 def train_step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, tokens: Tensor, lr: float, clip: float = 1.0, bf16: bool = False
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    tokens: Tensor,
+    lr: float,
+    clip: float = 1.0,
+    bf16: bool = False,
+    counted: Tensor | None = None,
 ) -> float:
     """One step of AdamW on one batch.
 
@@ -125,6 +140,7 @@ def train_step(
         lr: learning rate of this step.
         clip: gradients are scaled down to this norm if theirs is larger.
         bf16: matrix products in bfloat16.
+        counted: (B, T + 1) bool, the tokens whose prediction counts; None for all.
 
     Returns:
         The loss before the step, nats a token.
@@ -133,6 +149,8 @@ def train_step(
         DataError: the loss is not a finite number.
     """
     inputs, targets = shift_targets(tokens)
+    if counted is not None:
+        targets = targets.masked_fill(~counted[:, 1:], IGNORE)
     with torch.autocast(tokens.device.type, torch.bfloat16) if bf16 else nullcontext():
         logits = model(inputs)
     loss = cross_entropy(logits, targets)
@@ -207,19 +225,26 @@ def train(
     optimizer = torch.optim.AdamW(decay_groups(model, config.weight_decay), betas=config.betas, fused=True)
     recipe, path = asdict(config), out / "checkpoint.pt"
     start = resume(path, model, optimizer, recipe) if path.exists() else 0
-    stages = {
+    windows = {
         stage: Batches(stream, stage.seq_len, stage.batch_size, config.seed, stage.repeat_share, id_range)
         for stage in config.stages
+        if stage.copying is None
     }
     held_out = Batches(validation, 256, 8, seed=0)
     n_tokens = config.tokens_before(start)
     with closing(_LogFile(out / "log.csv", start)) as rows:
         for step in range(start, config.n_steps):
             began = time.perf_counter()
-            tokens = stages[config.stage(step)].batch(step)
+            stage = config.stage(step)
+            let_learn(model, attention_only=stage.copying is not None)
+            if stage.copying:
+                rng = np.random.default_rng((config.seed, step, 2))
+                tokens, counted = copy_rows(stage.copying, stage.batch_size, stage.seq_len, id_range, rng)
+            else:
+                tokens, counted = windows[stage].batch(step), None
             n_tokens += tokens.shape[0] * (tokens.shape[1] - 1)
             lr = cosine_schedule(step, config.n_steps, config.peak_lr, config.warmup_steps, config.floor)
-            loss = train_step(model, optimizer, tokens, lr, config.clip, config.bf16)
+            loss = train_step(model, optimizer, tokens, lr, config.clip, config.bf16, counted)
             last = step + 1 == config.n_steps
             held = ""
             if (step + 1) % config.eval_every == 0 or last:

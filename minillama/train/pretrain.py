@@ -19,6 +19,7 @@ from minillama.files import new_file
 from minillama.model import Llama
 from minillama.tokenizer.bpe import FIRST_PIECES, alphabet, train_bpe, vocabulary_from_merges
 from minillama.tokenizer.sentencepiece import SentencePieceTokenizer, serialize_vocabulary
+from minillama.train.copying import Copying, set_weights_to_copy
 from minillama.train.corpus import stories
 from minillama.train.data import encode_documents, take_tokens
 from minillama.train.loop import Stage, TrainConfig, train
@@ -28,11 +29,14 @@ log = logging.getLogger(__name__)
 VOCABULARY_STORIES = 4000  # what the merges are learned from
 VALIDATION_TOKENS = 100_000
 BUNDLED_RECIPE = TrainConfig(
-    n_steps=6500,
+    n_steps=10_000,
+    peak_lr=1e-3,
+    warmup_steps=50,
     stages=(
-        Stage(share=0.35, seq_len=256, batch_size=8, repeat_share=1.0),
-        Stage(share=0.4, seq_len=256, batch_size=8, repeat_share=0.2),
-        Stage(share=0.25, seq_len=1024, batch_size=2, repeat_share=0.2),
+        Stage(share=0.065, seq_len=64, batch_size=16, copying=Copying()),
+        Stage(share=0.02, seq_len=128, batch_size=8, copying=Copying(shortest=4, longest=40, gap=16)),
+        Stage(share=0.665, seq_len=256, batch_size=8, repeat_share=0.25),
+        Stage(share=0.25, seq_len=1024, batch_size=2, repeat_share=0.25),
     ),
     bf16=True,
 )
@@ -80,7 +84,10 @@ def pretrain(
     stream = _tokens(out / "tokens.npy", tokenizer, recipe, "train", recipe.tokens_before(recipe.n_steps) + 1)
     held_out = _tokens(out / "held_out.npy", tokenizer, recipe, "held_out", VALIDATION_TOKENS)
     model = Llama(config)
-    model.init_weights(recipe.seed)
+    if recipe.stages[0].copying:
+        set_weights_to_copy(model, recipe.seed)
+    else:
+        model.init_weights(recipe.seed)
     train(model, stream, held_out, recipe, out, (FIRST_PIECES, config.vocab_size), report)
     path = out / "model.gguf"
     write_gguf(from_model(model, tokenizer), path, format="f16")

@@ -84,13 +84,14 @@ def test_schedule_equals_torch_after_the_warm_up() -> None:
         theirs.step()
 
 
-def test_matrices_decay_and_norms_do_not() -> None:
+def test_matrices_decay_and_norms_and_embeddings_do_not() -> None:
     model = fresh()
     matrices, vectors = decay_groups(model, 0.1)
     assert matrices["weight_decay"] == 0.1
     assert vectors["weight_decay"] == 0.0
     assert {p.dim() for p in matrices["params"]} == {2}
-    assert len(vectors["params"]) == 2 * CONFIG.n_layers + 1
+    assert any(parameter is model.tok_embeddings.weight for parameter in vectors["params"])
+    assert len(vectors["params"]) == 2 * CONFIG.n_layers + 2
     assert len(matrices["params"]) + len(vectors["params"]) == len(list(model.parameters()))
 
 
