@@ -122,7 +122,7 @@ def _seen(verdict: Verdict) -> str:
     if found.kind == "value" and task.kind == "trace" and verdict.case is not None:
         place = f" at {list(found.index)}" if found.index else ""
         return f"{verdict.case.name}{place}: {found.got} is not it."
-    return difference_in_words(found) + _with(verdict) + "."
+    return difference_in_words(found) + ("" if task.kind == "trace" else _with(verdict)) + "."
 
 
 def difference_in_words(found: Difference) -> str:
@@ -134,7 +134,8 @@ def difference_in_words(found: Difference) -> str:
     if found.kind == "length":
         return f"{found.where} has {found.got}, expected {found.expected}"
     if found.kind == "shape":
-        return f"{found.where} has shape {found.got}, expected {found.expected}"
+        wanted = "one number" if found.expected == "()" else found.expected
+        return f"{found.where} has shape {found.got}, expected {wanted}"
     if found.kind == "dtype":
         return f"{found.where} is {found.got}, expected {found.expected}"
     return f"{found.where} is {found.got}, expected {found.expected}"

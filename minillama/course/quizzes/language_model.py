@@ -5,7 +5,8 @@ from minillama.course.quizzes import Choice, Quiz
 QUIZZES = (
     Quiz(
         "language_model.step_zero",
-        "A fresh model with 2,048 pieces has learnt nothing. What does its first loss come to, about?",
+        "A fresh model with 2,048 pieces has learnt nothing. Its loss is minus the natural logarithm of the chance that "
+        "it gives the right piece. What does that come to, about?",
         (
             Choice("0", False, "A loss of 0 means certainty, and right every time."),
             Choice(
