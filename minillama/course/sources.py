@@ -2,8 +2,10 @@
 
 import ast
 import builtins
+import contextlib
 import dis
 import inspect
+import linecache
 import sys
 import textwrap
 from types import CodeType, FunctionType, ModuleType
@@ -115,7 +117,23 @@ def _source(thing: Any) -> str:
     try:
         return textwrap.dedent(inspect.getsource(thing))
     except (OSError, TypeError) as error:
+        source = _source_of_class(thing) if isinstance(thing, type) else ""
+        if source:
+            return source
         raise DataError(f"the source of {thing.__name__} is not to be had: run its cell again, then promote") from error
+
+
+def _source_of_class(thing: type) -> str:
+    """A class of a notebook belongs to no file; its methods know their cell. Empty where none of them does."""
+    for method in vars(thing).values():
+        if not isinstance(method, FunctionType) or method.__qualname__ != f"{thing.__qualname__}.{method.__name__}":
+            continue
+        cell = "".join(linecache.getlines(method.__code__.co_filename))
+        with contextlib.suppress(SyntaxError):
+            for node in ast.walk(ast.parse(cell)):
+                if isinstance(node, ast.ClassDef) and node.name == thing.__name__:
+                    return textwrap.dedent(ast.get_source_segment(cell, node) or "")
+    return ""
 
 
 def _globals_of(thing: Any) -> dict[str, Any]:
