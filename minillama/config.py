@@ -151,4 +151,13 @@ PRESETS: dict[str, ModelConfig] = {
     "tiny": _preset(
         dim=256, n_layers=4, n_heads=8, n_kv_heads=4, hidden_dim=768, vocab_size=2048, max_seq_len=1024, tied=True
     ),
+    "tiny-2m": _preset(
+        dim=192, n_layers=4, n_heads=6, n_kv_heads=3, hidden_dim=576, vocab_size=2048, max_seq_len=1024, tied=True
+    ),
+    "tiny-1m": _preset(
+        dim=128, n_layers=4, n_heads=4, n_kv_heads=2, hidden_dim=384, vocab_size=2048, max_seq_len=1024, tied=True
+    ),
+    "tiny-0.6m": _preset(
+        dim=96, n_layers=4, n_heads=3, n_kv_heads=1, hidden_dim=288, vocab_size=2048, max_seq_len=1024, tied=True
+    ),
 }  # fmt: skip

@@ -323,6 +323,22 @@ def test_pretrain_makes_a_model_that_generates(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / "long").exists()
 
 
+def test_pretrain_stops_goes_on_and_keeps_snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from minillama.train import pretrain
+
+    monkeypatch.setattr(pretrain, "VALIDATION_TOKENS", 3000)
+    monkeypatch.setattr(pretrain, "VOCABULARY_STORIES", 300)
+    options = ["--preset", "tiny-1m", "--steps", 3, "--batch-size", 2, "--seq-len", 32, "--threads", 1]
+    whole = run("pretrain", "--out", tmp_path / "whole", *options, "--snapshots", "1,3")
+    parts = [run("pretrain", "--out", tmp_path / "parts", *options, *more) for more in (("--stop-after", 2), ())]
+    assert [result.exit_code for result in (whole, *parts)] == [0, 0, 0], whole.output
+    assert (tmp_path / "whole/model.gguf").read_bytes() == (tmp_path / "parts/model.gguf").read_bytes()
+    kept = sorted(path.name for path in (tmp_path / "whole").glob("snapshot-*.gguf"))
+    assert kept == ["snapshot-000001.gguf", "snapshot-000003.gguf"]
+    assert run("generate", tmp_path / "whole" / kept[0], "--prompt", "Once", "--max-new-tokens", 2).exit_code == 0
+    check_error(run("pretrain", "--out", tmp_path / "other", "--snapshots", "1;2"), "--snapshots is 1;2")
+
+
 def test_doctor_names_what_is_there() -> None:
     result = run("doctor")
     assert result.exit_code == 0, result.output

@@ -24,6 +24,8 @@ def pretrain(
         bool, Option(help="Matrix products in bfloat16; slow where the processor has no such instructions.")
     ] = True,
     resume: Annotated[bool, Option(help="Go on with the run that the folder holds.")] = True,
+    stop_after: Annotated[int | None, Option(min=1, help="Stop after this step; the same command goes on.")] = None,
+    snapshots: Annotated[str, Option(help="Steps after which the model is written too, such as 200,600,1000.")] = "",
     threads: ThreadsOption = None,
 ) -> None:
     """Train a model on generated stories; what is left out is the recipe of the bundled model."""
@@ -34,6 +36,10 @@ def pretrain(
         raise typer.BadParameter(f"--lr is {lr}, expected a share such as 0.002")
     if not resume and (out / "checkpoint.pt").exists():
         raise typer.BadParameter(f"{out} holds a run: leave out --no-resume to go on with it, or take another folder")
+    try:
+        kept = {int(step) for step in snapshots.split(",") if step.strip()}
+    except ValueError:
+        raise typer.BadParameter(f"--snapshots is {snapshots}, expected steps such as 200,600,1000") from None
     use_threads(threads)
     from minillama.train.pretrain import BUNDLED_RECIPE
     from minillama.train.pretrain import pretrain as run
@@ -47,12 +53,14 @@ def pretrain(
         last = recipe.stages[-1]
         only = replace(last, share=1.0, seq_len=seq_len or last.seq_len, batch_size=batch_size or last.batch_size)
         recipe = replace(recipe, stages=(only,))
-    n_steps = recipe.n_steps
+    n_steps = min(recipe.n_steps, stop_after or recipe.n_steps)
     with progress() as report:
         path = run(
             out,
             config=PRESETS[preset],
             recipe=recipe,
             report=lambda step, loss: report(step + 1, n_steps, f"step {step + 1} of {n_steps}: loss {loss:.3f}"),
+            stop_after=stop_after,
+            snapshots=kept,
         )
     print(path)

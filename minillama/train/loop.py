@@ -209,6 +209,7 @@ def train(
     out: Path,
     id_range: tuple[int, int] = (0, 0),
     report: Callable[[int, float], None] = lambda step, loss: None,
+    stop_after: int | None = None,
 ) -> None:
     """Train a model on a token stream; goes on from `out`/checkpoint.pt when that is there.
 
@@ -219,7 +220,8 @@ def train(
         config: the recipe.
         out: folder for checkpoint.pt and log.csv (step, tokens, loss, validation, lr, seconds).
         id_range: ids that may stand in repeated spans.
-        report: called with step and loss after every step.
+        report: called with step and loss after every step, when the model has taken it.
+        stop_after: steps to stop after, to go on another time; None for the end of the run.
     """
     out.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(decay_groups(model, config.weight_decay), betas=config.betas, fused=True)
@@ -232,8 +234,9 @@ def train(
     }
     held_out = Batches(validation, 256, 8, seed=0)
     n_tokens = config.tokens_before(start)
+    end = min(config.n_steps, stop_after or config.n_steps)
     with closing(_LogFile(out / "log.csv", start)) as rows:
-        for step in range(start, config.n_steps):
+        for step in range(start, end):
             began = time.perf_counter()
             stage = config.stage(step)
             let_learn(model, attention_only=stage.copying is not None)
@@ -245,7 +248,7 @@ def train(
             n_tokens += tokens.shape[0] * (tokens.shape[1] - 1)
             lr = cosine_schedule(step, config.n_steps, config.peak_lr, config.warmup_steps, config.floor)
             loss = train_step(model, optimizer, tokens, lr, config.clip, config.bf16, counted)
-            last = step + 1 == config.n_steps
+            last = step + 1 == end
             held = ""
             if (step + 1) % config.eval_every == 0 or last:
                 held = f"{evaluate_loss(model, held_out, 8):.4f}"

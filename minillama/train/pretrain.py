@@ -5,7 +5,7 @@ Everything follows from the seed. A run that was interrupted goes on where its l
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 VOCABULARY_STORIES = 4000  # what the merges are learned from
 VALIDATION_TOKENS = 100_000
 BUNDLED_RECIPE = TrainConfig(
-    n_steps=10_000,
+    n_steps=7_000,
     peak_lr=1e-3,
     warmup_steps=50,
     stages=(
-        Stage(share=0.065, seq_len=64, batch_size=16, copying=Copying()),
-        Stage(share=0.02, seq_len=128, batch_size=8, copying=Copying(shortest=4, longest=40, gap=16)),
-        Stage(share=0.665, seq_len=256, batch_size=8, repeat_share=0.25),
+        Stage(share=0.095, seq_len=64, batch_size=16, copying=Copying()),
+        Stage(share=0.025, seq_len=128, batch_size=8, copying=Copying(shortest=4, longest=40, gap=16)),
+        Stage(share=0.63, seq_len=256, batch_size=8, repeat_share=0.25),
         Stage(share=0.25, seq_len=1024, batch_size=2, repeat_share=0.25),
     ),
     bf16=True,
@@ -61,6 +61,8 @@ def pretrain(
     config: ModelConfig = PRESETS["tiny"],
     recipe: TrainConfig = BUNDLED_RECIPE,
     report: Callable[[int, float], None] = lambda step, loss: None,
+    stop_after: int | None = None,
+    snapshots: Collection[int] = (),
 ) -> Path:
     """Train a model on generated stories and write it as an F16 GGUF file with its tokenizer.
 
@@ -69,6 +71,8 @@ def pretrain(
         config: the model's sizes.
         recipe: how long and how; its seed is the seed of the stories too.
         report: called with step and loss after every step.
+        stop_after: steps to stop after, to go on another time; None for the end of the run.
+        snapshots: steps after which the model is written as it is then, to snapshot-NNNNNN.gguf in Q8_0.
 
     Returns:
         The path of model.gguf.
@@ -88,7 +92,13 @@ def pretrain(
         set_weights_to_copy(model, recipe.seed)
     else:
         model.init_weights(recipe.seed)
-    train(model, stream, held_out, recipe, out, (FIRST_PIECES, config.vocab_size), report)
+
+    def after_step(step: int, loss: float) -> None:
+        if step + 1 in snapshots:
+            write_gguf(from_model(model, tokenizer), out / f"snapshot-{step + 1:06}.gguf", format="q8_0")
+        report(step, loss)
+
+    train(model, stream, held_out, recipe, out, (FIRST_PIECES, config.vocab_size), after_step, stop_after)
     path = out / "model.gguf"
     write_gguf(from_model(model, tokenizer), path, format="f16")
     log.info("wrote %s", path)
