@@ -5,8 +5,8 @@ from minillama.course.quizzes import Choice, Quiz
 QUIZZES = (
     Quiz(
         "language_model.step_zero",
-        "A fresh model with 2,048 pieces has learnt nothing. Its loss is minus the natural logarithm of the chance that "
-        "it gives the right piece. What does that come to, about?",
+        "A fresh model with 2,048 pieces has learnt nothing. Its loss is minus the natural logarithm of the chance "
+        "that it gives the right piece. What does that come to, about?",
         (
             Choice("0", False, "A loss of 0 means certainty, and right every time."),
             Choice(
@@ -75,34 +75,6 @@ QUIZZES = (
             Choice("It falls by 5", False, "The true piece scores 5 more. So do all the others."),
             Choice("It rises by a factor of e to the 5", False, "Top and bottom of each chance grow by that factor."),
             Choice("Nothing", True, "Only differences matter. That is also what keeps e from overflowing."),
-        ),
-    ),
-    # Asked at the beginning of lesson 02, about lesson 01.
-    Quiz(
-        "language_model.recall_merge",
-        "BPE is trained on a text. Which two neighbours does it merge first?",
-        (
-            Choice("The first two of the text", False, "Where they stand does not matter, only how often."),
-            Choice("The two rarest", False, "A piece that is hardly ever used would save hardly anything."),
-            Choice("The two that stand together most often", True, "One new piece then shortens the text most."),
-        ),
-    ),
-    Quiz(
-        "language_model.recall_bytes",
-        "A vocabulary has no piece for a rare Chinese character. What does LLaMA's tokenizer do?",
-        (
-            Choice("It writes the character's bytes, a piece each", True, "256 pieces for bytes, and nothing is lost."),
-            Choice("It leaves the character out", False, "Then decoding could not give the text back."),
-            Choice("It makes a new piece", False, "The vocabulary is fixed: the model has one row for each piece."),
-        ),
-    ),
-    Quiz(
-        "language_model.recall_space",
-        "Why do `hello` at the start of a word and ` hello` with its space have different ids?",
-        (
-            Choice("They do not", False, "Pieces carry the space before them, so these are two pieces."),
-            Choice("The space is a part of the piece", True, "So words need no separate token for the space between."),
-            Choice("Ids depend on the position in the text", False, "A piece has one id wherever it stands."),
         ),
     ),
 )  # fmt: skip

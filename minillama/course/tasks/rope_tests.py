@@ -87,7 +87,7 @@ test_rope: Task = Task(
     id="rope.test_rope", lesson=LESSON, kind="test", title="Write the test that tells", points=4, difficulty=4,
     importance=4, minutes=15,
     reference=faulty_test(frozenset()), faulty=faulty_test, cases=_test_cases, driver="accepts",
-    outputs=("your verdict",), forbidden=("minillama.rope:apply_rope",),
+    outputs=("your verdict",), time_limit_s=60.0, forbidden=("minillama.rope:apply_rope",),
     misconceptions=(
         _fault(
             "anything", "a test that accepts everything", "Six of the eight are wrong.",
