@@ -172,8 +172,14 @@ class Game:
         return ipywidgets.VBox([page, pieces, sure, button])
 
 
+def _text(tokenizer: Any, before: list[int], piece: int) -> str:
+    """What a piece adds to the text before it."""
+    text: str = tokenizer.decode([*before, piece])
+    return text[len(tokenizer.decode(before)) :]
+
+
 def make_rounds(models: dict[str, Any], tokenizer: Any, text: str, n_rounds: int = 8, seed: int = 0) -> list[Round]:
-    """Places in a text to guess at, with the true next piece and the three that the first model likes best beside it.
+    """Beginnings of words to guess at, each with the three pieces that the first model likes best beside the true one.
 
     Args:
         models: name -> model, of the model protocol; places of which the first is certain are left out.
@@ -188,17 +194,17 @@ def make_rounds(models: dict[str, Any], tokenizer: Any, text: str, n_rounds: int
     with torch.inference_mode():
         logits = {name: model(torch.tensor([ids]))[0].double() for name, model in models.items()}
     first = next(iter(logits.values())).softmax(-1)
-    places = list(range(12, len(ids) - 1))
-    unsure = [place for place in places if first[place].max() < 0.9] or places
+    places = [
+        place for place in range(12, len(ids) - 1) if _text(tokenizer, ids[: place + 1], ids[place + 1])[:1] == " "
+    ]
+    places = [place for place in places if first[place].max() < 0.9] or places
     rng, rounds = np.random.default_rng(seed), []
-    for index in np.unique(np.linspace(0, len(unsure) - 1, n_rounds).astype(int)):
-        place = unsure[index]
-        true = ids[place + 1]
-        others = [piece for piece in first[place].topk(4).indices.tolist() if piece != true][:3]
-        pieces = [int(piece) for piece in rng.permutation([true, *others])]
-        chances = {name: tuple(scores[place, pieces].softmax(-1).tolist()) for name, scores in logits.items()}
-        names = tuple(
-            tokenizer.decode([*ids[: place + 1], piece])[len(tokenizer.decode(ids[: place + 1])) :] for piece in pieces
-        )
-        rounds.append(Round(tokenizer.decode(ids[: place + 1]), names, pieces.index(true), chances))
+    for index in np.unique(np.linspace(0, len(places) - 1, n_rounds).astype(int)):
+        before, true = ids[: places[index] + 1], ids[places[index] + 1]
+        liked = [piece for piece in first[places[index]].topk(24).indices.tolist() if piece != true]
+        words = [piece for piece in liked if _text(tokenizer, before, piece)[:1] == " "]  # as the true one: a beginning
+        pieces = [int(piece) for piece in rng.permutation([true, *(words + liked)[:3]])]
+        chances = {name: tuple(scores[places[index], pieces].softmax(-1).tolist()) for name, scores in logits.items()}
+        names = tuple(_text(tokenizer, before, piece) for piece in pieces)
+        rounds.append(Round(tokenizer.decode(before), names, pieces.index(true), chances))
     return rounds
