@@ -21,10 +21,6 @@ def wrong(task, name):
     return lambda function: WRONG.setdefault((task, name), []).append(function) or function
 
 
-def stray(task):
-    return lambda function: STRAY.setdefault(task, []).append(function) or function
-
-
 # norm.by_hand
 
 HAND = {"root mean square": 5, "normed": [0.2, -2.8, 1, 1], "ten times": 0.2, "tiny": 0.6, "roots": 10}
@@ -247,13 +243,13 @@ def weighted_vector(x, weight, eps):
     return (weight.double() * wide / (wide.square().sum(-1, keepdim=True) / x.shape[-1] + eps).sqrt()).type_as(x)
 
 
-@stray(NORM)
+@wrong(NORM, "weight_first")
 def never_cast(x, weight, eps):
     wide = x.float()
     return wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps) * weight
 
 
-@stray(NORM)
+@wrong(NORM, "weight_first")
 def float64_to_the_end(x, weight, eps):
     return weight * x.double() / torch.sqrt(x.double().pow(2).mean(-1, keepdim=True) + eps)
 
@@ -279,7 +275,7 @@ def float_after_the_square(x, weight, eps):
     return scaled(x, weight, torch.rsqrt(x.pow(2).float().mean(-1, keepdim=True) + eps))
 
 
-STRAY[NORM] += [
+STRAY[NORM] = [
     lambda x, weight, eps: x,
     lambda x, weight, eps: x * weight,
     lambda x, weight, eps: -one_line(x, weight, eps),

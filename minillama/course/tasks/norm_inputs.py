@@ -38,7 +38,7 @@ def draw_half(rng: Generator) -> tuple[np.ndarray, np.ndarray]:
         normed, late = wide / root, wide / root * weight
         right = normed.astype(np.float16) * weight
         coarse = x / root.astype(np.float16) * weight
-        shows = all(_clearly_apart(right, other) for other in (late.astype(np.float16), coarse))
+        shows = all(_clearly_apart(right, other) for other in (late, late.astype(np.float16), coarse))
         if shows and _far_from_middles(normed) and _far_from_middles(late) and np.abs(wide).min() > 0.05:
             return x, weight
 
