@@ -35,6 +35,7 @@ TEMPLATE = """
 <style>
 /* The template cuts off long lines of code and breaks words of output; here boxes scroll, and the page does not. */
 .jp-InputArea-editor .highlight { overflow-x: auto; }
+.jp-RenderedMarkdown :not(pre) > code { overflow-wrap: anywhere; }
 .jp-RenderedMarkdown table { display: block; width: max-content; max-width: 100%; overflow-x: auto; }
 .jp-RenderedText pre { word-break: normal; overflow-wrap: anywhere; }
 math[display="block"] { overflow-x: auto; }

@@ -71,7 +71,7 @@ HARD_TO_READ = """
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   for (const fold of document.querySelectorAll("details")) fold.open = true;
-  const found = new Map(), theirs = ".jp-InputPrompt, .jp-OutputPrompt, [class^=ansi-]";
+  const found = new Map(), theirs = ".jp-InputPrompt, .jp-OutputPrompt, [data-mime-type$=stderr] span";
   const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const each = texts.currentNode.parentElement;
