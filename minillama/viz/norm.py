@@ -130,7 +130,7 @@ def plot_moved(changes: Mapping[str, Sequence[float]], alt: str) -> Picture:
         places = np.arange(len(heights)) + (i - (len(changes) - 1) / 2) * width
         axes.bar(places, heights, width, label=label, hatch=hatch, edgecolor="white")
     axes.set(xlabel="token", ylabel="largest change of its result", xticks=range(len(next(iter(changes.values())))))
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside upper center", ncols=len(changes))
     return show(figure, alt)
 
 
