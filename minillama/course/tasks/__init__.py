@@ -12,6 +12,7 @@ LESSONS: dict[str, str] = {  # stem of the notebook -> module with its TASKS
     "03_norm": "norm",
     "04_rope": "rope",
     "05_feedforward": "feedforward",
+    "06_attention": "attention",
 }
 
 
