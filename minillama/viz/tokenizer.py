@@ -73,9 +73,7 @@ def _box(axes: object, left: float, height: float, width: float, text: str, fill
 def plot_pieces(pieces: Sequence[str], ids: Sequence[int] = (), title: str = "") -> Picture:
     """`draw_pieces` as a picture that says how many pieces it shows, and which."""
     listed = " ".join(pieces) if len(pieces) <= 40 else " ".join(pieces[:40]) + " and so on"
-    return show(
-        draw_pieces(pieces, ids, title=title), f"A text as a row of {len(pieces)} boxes, a piece each: {listed}"
-    )
+    return show(draw_pieces(pieces, ids, title=title), f"A text as {len(pieces)} boxes, a piece each: {listed}")
 
 
 def learn_step_by_step(text: str, steps: int) -> list[tuple[str, int, list[str]]]:
@@ -127,5 +125,5 @@ def plot_prices(prices: Mapping[str, Mapping[str, float]], alt: str) -> Picture:
             axes.annotate(f" {value:.2f}", (value, place), va="center", fontsize=8)
     axes.set_yticks([-kind for kind in range(len(kinds))], kinds)
     axes.set(xlabel="tokens a character", xlim=(0, 1.12 * max(max(costs.values()) for costs in prices.values())))
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="upper right")
     return show(figure, alt)

@@ -90,6 +90,7 @@ join_task = Task(
     id="tokenizer.merge_by_rank", lesson=LESSON, kind="rebuild", title="Join by rank", points=3, difficulty=3,
     importance=5, minutes=10,
     reference=merge_by_rank, faulty=faulty_joining, cases=joining_cases, outputs=("piece",),
+    piece="minillama.tokenizer.merge:merge_by_rank",
     forbidden=("minillama.tokenizer.merge:merge_by_rank", "minillama.tokenizer.merge:Merger"),
     misconceptions=(
         LEFT_TO_RIGHT,

@@ -140,7 +140,7 @@ count_pairs = Task(
     id="tokenizer.count_pairs", lesson=LESSON, kind="complete", title="Count neighbours", points=2, difficulty=1,
     importance=5, minutes=6,
     reference=bpe.count_pairs, faulty=faulty_count, cases=count_cases, outputs=("the count",),
-    forbidden=("minillama.tokenizer.bpe:count_pairs",),
+    piece="minillama.tokenizer.bpe:count_pairs", forbidden=("minillama.tokenizer.bpe:count_pairs",),
     misconceptions=(
         WORDS_ONCE, NO_OVERLAP,
         Misconception(
@@ -226,7 +226,7 @@ merge_task = Task(
     id="tokenizer.merge", lesson=LESSON, kind="complete", title="Join one pair", points=2, difficulty=2,
     importance=5, minutes=8,
     reference=bpe.merge, faulty=faulty_merge, cases=merge_cases, outputs=("symbol",),
-    forbidden=("minillama.tokenizer.bpe:merge",),
+    piece="minillama.tokenizer.bpe:merge", forbidden=("minillama.tokenizer.bpe:merge",),
     misconceptions=(
         TAKEN_AGAIN,
         Misconception(
