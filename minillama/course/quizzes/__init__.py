@@ -6,7 +6,7 @@ from importlib import import_module
 
 from minillama.errors import ConfigError
 
-MODULES = ("tokenizer", "language_model", "norm", "rope", "feedforward")  # in the order of the lessons
+MODULES = ("tokenizer", "language_model", "norm", "rope", "feedforward", "attention")  # in the order of the lessons
 
 
 @dataclass(frozen=True)
