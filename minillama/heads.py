@@ -72,6 +72,20 @@ def previous_token_scores(attention: Tensor) -> Tensor:
     return attention.diagonal(-1, dim1=-2, dim2=-1).mean(dim=(1, -1))
 
 
+def own_token_scores(attention: Tensor) -> Tensor:
+    """How much each head looks at the very token that it is at: the mean of attention[t, t] over t >= 1.
+
+    Such a head hands on, or takes away, what the token is, so that later heads can tell it from the token before.
+
+    Args:
+        attention: (L, B, H, T, T), rows sum to 1, T >= 2.
+
+    Returns:
+        (L, H), from 0 to 1.
+    """
+    return attention.diagonal(dim1=-2, dim2=-1)[..., 1:].mean(dim=(1, -1))
+
+
 def sink_scores(attention: Tensor) -> Tensor:
     """How much each head looks at the first token: the mean of attention[t, 0] over t >= 1.
 

@@ -7,6 +7,7 @@ from minillama.errors import DataError, ShapeError
 from minillama.heads import (
     best_heads,
     induction_scores,
+    own_token_scores,
     previous_token_scores,
     repeated_spans,
     shuffled_rows,
@@ -29,6 +30,8 @@ def test_each_kind_of_head_scores_one_and_the_others_nothing() -> None:
     assert induction_scores(induction, 3).item() == 1
     assert induction_scores(same_token, 3).item() == induction_scores(previous, 3).item() == 0
     assert previous_token_scores(same_token).item() == 0
+    assert own_token_scores(torch.eye(5)[None, None, None]).item() == 1
+    assert own_token_scores(previous).item() == own_token_scores(sink).item() == 0
     assert sink_scores(induction).item() == 0
     assert span_scores(same_token, slice(4, 7), slice(1, 4)).item() == 1
     assert span_scores(same_token, slice(4, 7), slice(2, 4)).item() == pytest.approx(2 / 3)
@@ -41,6 +44,7 @@ def test_scores_equal_loops() -> None:
     layer, head, T = 2, 5, 2 * n + 1
     weights = attention[layer, :, head]  # (B, T, T)
     previous = [weights[b, t, t - 1] for b in range(2) for t in range(1, T)]
+    own = [weights[b, t, t] for b in range(2) for t in range(1, T)]
     sink = [weights[b, t, 0] for b in range(2) for t in range(1, T)]
     after_the_first = []
     for b, row in enumerate(rows.tolist()):
@@ -50,6 +54,7 @@ def test_scores_equal_loops() -> None:
             after_the_first.append(weights[b, t, first + 1])
     for scores, terms in (
         (previous_token_scores(attention), previous),
+        (own_token_scores(attention), own),
         (sink_scores(attention), sink),
         (induction_scores(attention, n), after_the_first),
     ):

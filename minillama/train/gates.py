@@ -206,13 +206,14 @@ def _ablation_gates(offs: list[Ablations], empty: bool) -> Iterator[Gate]:
         note="heads off: " + ", ".join(str(off.n_off) for off in offs) + note,
     )
     worst = max(off.lost(left) for off in offs for left in off.others)
+    of_any = mean(off.lost(left) for off in offs for left in off.any_others)
     yield Gate(
         name="gain lost without as many random heads",
         values=tuple(mean(off.lost(left) for left in off.others) for off in offs),
         wanted=0.1,
         at_least=False,
         empty=empty,
-        note=f"mean of {N_DRAWS} draws, the worst {worst:.0%}{note}",
+        note=f"outside the circuit, mean of {N_DRAWS} draws, the worst {worst:.0%}; of any heads {of_any:.0%}{note}",
     )
     yield Gate(
         name="gain lost without the best previous-token head",
@@ -229,6 +230,7 @@ def _gates(seeds: list[Measured]) -> Iterator[Gate]:
     yield gain
     yield _gate(seeds, "induction", "best induction head", 0.5)
     yield _gate(seeds, "previous_token", "best previous-token head", 0.7)
+    yield _gate(seeds, "own_token", "best own-token head")
     yield _gate(seeds, "sink", "best first-token sink")
     yield from _ablation_gates([measured.off for measured in seeds], empty=not gain.met)
     yield _gate(seeds, "loss", "loss on held-out stories (nats)")

@@ -4,7 +4,7 @@ The scores are those of minillama.heads, on stories and on random spans; heads a
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,6 +16,7 @@ from minillama.heads import (
     Head,
     best_heads,
     induction_scores,
+    own_token_scores,
     previous_token_scores,
     repeated_spans,
     sink_scores,
@@ -27,11 +28,13 @@ from minillama.trace import ablate, mean_head_outputs, token_losses, trace
 from minillama.train.corpus import stories
 from minillama.train.data import encode_documents
 
-KINDS = ("previous_token", "sink", "induction")
+KINDS = ("previous_token", "own_token", "sink", "induction")
 SPAN, N_SPANS = 32, 24
 N_STORIES, WINDOW = 8, 128
 MAX_SHARE_OFF = 1 / 8  # of all heads, at most so many are switched off as the best induction heads
 N_DRAWS = 10  # of random heads
+
+Place = tuple[int, int]  # layer and head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +79,13 @@ def head_scores(
         change: what to do with the attention before it is scored.
 
     Returns:
-        (L, H) for each of KINDS: previous token and sink on stories, induction on random spans that come twice.
+        (L, H) for each of KINDS: previous token, own token and sink on stories, induction on random spans that come
+        twice.
     """
     on_stories, on_spans = (change(trace(model, tokens).attention) for tokens in (probes.stories, probes.spans))
     return {
         "previous_token": previous_token_scores(on_stories),
+        "own_token": own_token_scores(on_stories),
         "sink": sink_scores(on_stories),
         "induction": induction_scores(on_spans, probes.length),
     }
@@ -112,7 +117,8 @@ class Ablations:
         gain: with all heads on.
         induction: without the best induction heads.
         previous_token: without the best previous-token head, which they need.
-        others: without as many others, one for each draw.
+        others: without as many heads outside the circuit, one for each draw.
+        any_others: without as many of all that are not the best induction heads.
         n_off: how many heads "the best induction heads" are.
     """
 
@@ -120,6 +126,7 @@ class Ablations:
     induction: float
     previous_token: float
     others: tuple[float, ...]
+    any_others: tuple[float, ...]
     n_off: int
 
     def lost(self, left: float) -> float:
@@ -137,8 +144,8 @@ def strongest(scores: Tensor) -> list[Head]:
 def ablations(model: Llama, probes: HeadProbes, scores: dict[str, Tensor], seed: int) -> Ablations:
     """Switch heads off, each replaced by its mean on the spans, and see what is left of the gain.
 
-    The others are drawn from the heads that neither copy nor look mostly at the token before: those feed the copying
-    ones, and are an experiment of their own.
+    The circuit is more than the heads that are switched off: all heads that copy at least half as well as the best
+    one, and, in the layers below them, those that look mostly at the token before or at their own, which feed them.
 
     Args:
         model, probes: as for `head_scores`.
@@ -147,20 +154,31 @@ def ablations(model: Llama, probes: HeadProbes, scores: dict[str, Tensor], seed:
     """
     means = mean_head_outputs(model, probes.spans)
 
-    def gain(*off: Head) -> float:
-        with ablate(model, [head[:2] for head in off], means):
+    def gain(*off: Place) -> float:
+        with ablate(model, off, means):
             return repetition_gain(model, probes)
 
-    copying = strongest(scores["induction"])
-    feeding = [head for head in best_heads(scores["previous_token"], scores["sink"].numel()) if head.score >= 0.5]
-    circuit = {head[:2] for head in (*copying, *feeding)}
-    rest = [head for head in best_heads(scores["sink"], scores["sink"].numel()) if head[:2] not in circuit]
-    rng = random.Random(seed)
-    draws = [rng.sample(rest, min(len(copying), len(rest))) for _ in range(N_DRAWS)]
+    copying = [head[:2] for head in strongest(scores["induction"])]
+    circuit, rng = {*copying, *circuit_heads(scores)}, random.Random(seed)
+    places = [head[:2] for head in best_heads(scores["sink"], scores["sink"].numel())]
+
+    def without_random_heads(spared: Collection[Place]) -> tuple[float, ...]:
+        rest = [place for place in places if place not in spared]
+        return tuple(gain(*rng.sample(rest, min(len(copying), len(rest)))) for _ in range(N_DRAWS))
+
     return Ablations(
         gain=gain(),
         induction=gain(*copying),
-        previous_token=gain(*best_heads(scores["previous_token"], 1)),
-        others=tuple(gain(*draw) for draw in draws),
+        previous_token=gain(best_heads(scores["previous_token"], 1)[0][:2]),
+        others=without_random_heads(circuit),
+        any_others=without_random_heads(copying),
         n_off=len(copying),
     )
+
+
+def circuit_heads(scores: dict[str, Tensor]) -> list[Place]:
+    """The heads that copy at least half as well as the best one, and those below that feed them."""
+    induction = scores["induction"]
+    copying = (induction >= induction.max() / 2).nonzero().tolist()
+    feeding = torch.maximum(scores["previous_token"], scores["own_token"])[: copying[-1][0]] >= 0.5
+    return [(layer, head) for layer, head in [*copying, *feeding.nonzero().tolist()]]

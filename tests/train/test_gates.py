@@ -63,7 +63,7 @@ def test_an_untrained_model_fails_and_measures_alike_twice(small: tuple[Llama, T
     assert found == measure(*small, 2)
     assert seeds == {0, 1}
     by_name = {gate.name: gate for gate in found.gates}
-    assert len(by_name) == len(found.gates) == 15
+    assert len(by_name) == len(found.gates) == 16
     assert all(len(gate.values) == 2 for gate in found.gates)
     for name in (
         "random span, cheaper when repeated (nats)",

@@ -16,6 +16,7 @@ from minillama.train.head_probes import (
     KINDS,
     HeadProbes,
     ablations,
+    circuit_heads,
     head_scores,
     make_head_probes,
     repetition_gain,
@@ -39,6 +40,7 @@ def test_the_heads_of_the_circuit_are_found(circuit: tuple[Llama, HeadProbes]) -
     assert [head[:2] for head in strongest(scores["induction"])] == [INDUCTION_HEAD]
     assert scores["previous_token"][PREVIOUS_HEAD] > 0.99
     assert scores["sink"].max() < 0.3
+    assert set(circuit_heads(scores)) == {PREVIOUS_HEAD, INDUCTION_HEAD}
     shuffled = head_scores(model, probes, lambda attention: shuffled_rows(attention, 0))
     assert shuffled["induction"].max() < 0.2
 
@@ -53,6 +55,7 @@ def test_only_the_circuits_heads_cost_it_its_gain(circuit: tuple[Llama, HeadProb
     assert off.lost(off.previous_token) > 0.5
     assert len(off.others) == 10
     assert max(abs(off.lost(left)) for left in off.others) < 1e-4
+    assert max(off.lost(left) for left in off.any_others) > 0.5  # a draw has the head that the copying one needs
     assert off == ablations(model, probes, head_scores(model, probes), seed=0)
 
 
@@ -61,7 +64,7 @@ def test_a_model_that_looks_at_random_loses_nothing(circuit: tuple[Llama, HeadPr
     model.init_weights(0)
     off = ablations(model, circuit[1], head_scores(model, circuit[1]), seed=0)
     assert abs(off.gain) < 0.3
-    assert type(off)(gain=-0.1, induction=0, previous_token=0, others=(), n_off=1).lost(-5.0) == 0
+    assert type(off)(gain=-0.1, induction=0, previous_token=0, others=(), any_others=(), n_off=1).lost(-5.0) == 0
 
 
 def test_strongest_are_few_and_near_the_best() -> None:
@@ -70,6 +73,14 @@ def test_strongest_are_few_and_near_the_best() -> None:
     assert [head[:2] for head in strongest(scores)] == [(2, 3), (1, 1)]
     assert len(strongest(torch.ones(4, 8))) == 4
     assert len(strongest(torch.ones(1, 2))) == 1
+
+
+def test_the_circuit_is_what_copies_and_what_lies_below_it() -> None:
+    scores = {kind: torch.zeros(4, 8) for kind in KINDS}
+    scores["induction"][2, 3], scores["induction"][2, 1], scores["induction"][2, 0] = 0.9, 0.5, 0.4
+    scores["previous_token"][0, 7], scores["own_token"][1, 2] = 0.6, 0.9
+    scores["own_token"][3, 3] = 1.0  # above
+    assert set(circuit_heads(scores)) == {(2, 3), (2, 1), (0, 7), (1, 2)}
 
 
 def test_gain_is_of_the_second_span() -> None:
