@@ -7,7 +7,7 @@ import csv
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from minillama.errors import ConfigError, DataError
 from minillama.files import new_file
-from minillama.loss import IGNORE, cross_entropy, shift_targets
+from minillama.loss import cross_entropy, shift_targets
 from minillama.model import Llama
 from minillama.train.copying import Copying, copy_rows, let_learn
 from minillama.train.data import Batches
@@ -36,6 +37,7 @@ class Stage:
         repeat_share: see data.repeat_spans.
         copying: rows of random spans that come again and again instead of text, from which attention alone learns
             (copying.py).
+        emphasis: how many times each of the emphasized tokens counts (see train).
     """
 
     share: float
@@ -43,6 +45,7 @@ class Stage:
     batch_size: int
     repeat_share: float = 0.0
     copying: Copying | None = None
+    emphasis: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +132,7 @@ def train_step(
     lr: float,
     clip: float = 1.0,
     bf16: bool = False,
-    counted: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> float:
     """One step of AdamW on one batch.
 
@@ -140,20 +143,18 @@ def train_step(
         lr: learning rate of this step.
         clip: gradients are scaled down to this norm if theirs is larger.
         bf16: matrix products in bfloat16.
-        counted: (B, T + 1) bool, the tokens whose prediction counts; None for all.
+        weights: (B, T + 1) float32, how much the prediction of each token counts; None where all count alike.
 
     Returns:
-        The loss before the step, nats a token.
+        The loss before the step, so weighted: nats a token.
 
     Raises:
         DataError: the loss is not a finite number.
     """
     inputs, targets = shift_targets(tokens)
-    if counted is not None:
-        targets = targets.masked_fill(~counted[:, 1:], IGNORE)
     with torch.autocast(tokens.device.type, torch.bfloat16) if bf16 else nullcontext():
         logits = model(inputs)
-    loss = cross_entropy(logits, targets)
+    loss = cross_entropy(logits, targets) if weights is None else _weighted(logits, targets, weights[:, 1:])
     if not torch.isfinite(loss):
         raise DataError(f"the loss is {loss.item()}: lower the learning rate, or look for faulty data")
     optimizer.zero_grad(set_to_none=True)
@@ -163,6 +164,11 @@ def train_step(
         group["lr"] = lr
     optimizer.step()
     return loss.item()
+
+
+def _weighted(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    each = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
+    return (each * weights.flatten()).sum() / weights.sum()
 
 
 @torch.no_grad()
@@ -210,6 +216,7 @@ def train(
     id_range: tuple[int, int] = (0, 0),
     report: Callable[[int, float], None] = lambda step, loss: None,
     stop_after: int | None = None,
+    emphasized: Collection[int] = (),
 ) -> None:
     """Train a model on a token stream; goes on from `out`/checkpoint.pt when that is there.
 
@@ -222,6 +229,7 @@ def train(
         id_range: ids that may stand in repeated spans.
         report: called with step and loss after every step, when the model has taken it.
         stop_after: steps to stop after, to go on another time; None for the end of the run.
+        emphasized: ids that count as often as the stage's emphasis says.
     """
     out.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(decay_groups(model, config.weight_decay), betas=config.betas, fused=True)
@@ -233,6 +241,7 @@ def train(
         if stage.copying is None
     }
     held_out = Batches(validation, 256, 8, seed=0)
+    emphasis = torch.tensor(sorted(emphasized), dtype=torch.int64)
     n_tokens = config.tokens_before(start)
     end = min(config.n_steps, stop_after or config.n_steps)
     with closing(_LogFile(out / "log.csv", start)) as rows:
@@ -243,11 +252,14 @@ def train(
             if stage.copying:
                 rng = np.random.default_rng((config.seed, step, 2))
                 tokens, counted = copy_rows(stage.copying, stage.batch_size, stage.seq_len, id_range, rng)
+                weights: Tensor | None = counted.float()
             else:
-                tokens, counted = windows[stage].batch(step), None
+                tokens = windows[stage].batch(step)
+                emphatic = stage.emphasis != 1
+                weights = torch.where(torch.isin(tokens, emphasis), stage.emphasis, 1.0) if emphatic else None
             n_tokens += tokens.shape[0] * (tokens.shape[1] - 1)
             lr = cosine_schedule(step, config.n_steps, config.peak_lr, config.warmup_steps, config.floor)
-            loss = train_step(model, optimizer, tokens, lr, config.clip, config.bf16, counted)
+            loss = train_step(model, optimizer, tokens, lr, config.clip, config.bf16, weights)
             last = step + 1 == end
             held = ""
             if (step + 1) % config.eval_every == 0 or last:

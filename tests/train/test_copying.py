@@ -68,9 +68,9 @@ def test_attention_alone_learns_and_then_everything() -> None:
 
 def test_only_what_counts_gives_a_gradient() -> None:
     model, tokens = fresh(), torch.randint(*IDS, (1, 20))
-    counted = torch.zeros(1, 20, dtype=torch.bool)
-    counted[0, 5] = True
-    loss = train_step(model, torch.optim.SGD(model.parameters(), lr=0.0), tokens, 0.0, counted=counted)
+    weights = torch.zeros(1, 20)
+    weights[0, 5] = 1.0
+    loss = train_step(model, torch.optim.SGD(model.parameters(), lr=0.0), tokens, 0.0, weights=weights)
     expected = -fresh()(tokens[:, :-1]).log_softmax(-1)[0, 4, tokens[0, 5]].item()
     assert loss == pytest.approx(expected, rel=1e-5)
 
