@@ -6,6 +6,7 @@ course.hint("rope.apply_rope")                  # the idea, then the shapes, the
 course.promote("rope.apply_rope", apply_rope)   # into my_llama/, where load(pieces="my_llama") runs it
 course.undo("rope.apply_rope")                  # out of it again
 course.where("04_rope")                         # what is done, what comes next
+course.my_pieces()                              # how many pieces of each lesson are yours
 course.quiz("rope.shift")                       # a question whose every choice explains itself
 course.predict("Which?", "this", "that")        # a guess before the reveal
 """
@@ -15,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from minillama.course.checking import check, hint
-    from minillama.course.promoting import promote, undo, where
+    from minillama.course.promoting import my_pieces, promote, undo, where
     from minillama.course.quizzing import predict, quiz
 
-__all__ = ["check", "hint", "predict", "promote", "quiz", "undo", "where"]
+__all__ = ["check", "hint", "my_pieces", "predict", "promote", "quiz", "undo", "where"]
 
 _HOMES = {
     "check": "checking", "hint": "checking", "promote": "promoting", "undo": "promoting", "where": "promoting",
-    "predict": "quizzing", "quiz": "quizzing",
+    "my_pieces": "promoting", "predict": "quizzing", "quiz": "quizzing",
 }  # fmt: skip
 
 

@@ -104,6 +104,20 @@ def where(lesson: str | None = None) -> Message:
     return Message("→", heading, tuple(lines))
 
 
+def my_pieces() -> dict[str, tuple[int, int]]:
+    """Number of each lesson that has pieces -> (how many of them are yours, how many there are).
+
+    >>> my_pieces()["04"]  # doctest: +SKIP
+    (1, 3)
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for task in all_tasks():
+        if task.piece:
+            own, there = found.get(task.lesson[:2], (0, 0))
+            found[task.lesson[:2]] = (own + piece_path(task).is_file(), there + 1)
+    return found
+
+
 def _version_folder(task: Task) -> Path:
     return my_llama() / VERSIONS / task.id
 

@@ -1,6 +1,6 @@
 """Pictures and controls of the lessons."""
 
-from minillama.viz import feedforward, language_model, norm, rope, tokenizer
+from minillama.viz import feedforward, language_model, norm, rope, start, tokenizer
 from minillama.viz.figure import Control, Picture, new_figure, plot_lines, show
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "plot_lines",
     "rope",
     "show",
+    "start",
     "tokenizer",
 ]

@@ -6,7 +6,8 @@ from importlib import import_module
 
 from minillama.errors import ConfigError
 
-MODULES = ("tokenizer", "language_model", "norm", "rope", "feedforward", "attention")  # in the order of the lessons
+# in the order of the lessons
+MODULES = ("start", "tokenizer", "language_model", "norm", "rope", "feedforward", "attention")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from minillama.course.record import Task
 from minillama.errors import ConfigError
 
 LESSONS: dict[str, str] = {  # stem of the notebook -> module with its TASKS
+    "00_start_here": "start",
     "01_tokenizer": "tokenizer",
     "02_language_model": "language_model",
     "03_norm": "norm",

@@ -1,0 +1,325 @@
+"""Pictures of lesson 00: the story so far, what fits into memory, a map, and two controls to play with."""
+
+import html
+import json
+import traceback
+from collections.abc import Mapping
+from datetime import date
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from minillama.checkpoint.memory import WORKING_BYTES, cache_bytes, weight_bytes
+from minillama.config import PRESETS
+from minillama.generation import generate
+from minillama.heads import Head
+from minillama.viz.figure import COLOURS, Control, Picture, new_figure, show
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, FAINT = "#24292f", "#94a4a2"
+EVENTS = (  # day, name, what it brought
+    (date(2023, 2, 24), "LLaMA", "7B to 65B, from public data alone"),
+    (date(2023, 3, 3), "the leak", "the weights are everywhere"),
+    (date(2023, 3, 10), "llama.cpp", "the 7B on a MacBook, in 4 bits"),
+    (date(2023, 3, 13), "Alpaca", "52,000 instructions, about $600"),
+    (date(2023, 3, 30), "Vicuna", "tuned on shared conversations"),
+    (date(2023, 4, 24), "WizardLM", "instructions that a model made harder"),
+    (date(2023, 5, 2), "OpenLLaMA", "LLaMA trained again, free for all"),
+    (date(2023, 5, 25), "Falcon", "40B, from a filtered web"),
+    (date(2023, 7, 18), "Llama 2", "to 70B, and businesses may use it"),
+    (date(2023, 9, 27), "Mistral 7B", "a 7B that beats Llama 2 13B"),
+    (date(2024, 4, 18), "Llama 3", "8B and 70B, 15 trillion tokens"),
+)
+
+
+def timeline() -> Picture:
+    """The models of this course on a line of time, days to scale, from the first LLaMA to Llama 3."""
+    figure, axes = new_figure(5.4, 5.2)
+    first, last = EVENTS[0][0], EVENTS[-1][0]
+    span = (last - first).days
+    axes.plot([0, 0], [0, 1], color=FAINT, linewidth=4, solid_capstyle="round", zorder=1)
+    for i, (day, name, what) in enumerate(EVENTS):
+        at, row = (day - first).days / span, i / (len(EVENTS) - 1)
+        own = name.startswith(("LLaMA", "Llama"))
+        colour = COLOURS[2] if own else COLOURS[0]
+        axes.plot([0, 0.07, 0.11], [at, row, row], color=colour, linewidth=1)
+        axes.plot(0, at, "s" if own else "o", color=colour, zorder=2)
+        axes.text(0.125, row, f"{day:%b %Y}", va="center", color="#57606a", fontsize=9.5)
+        axes.text(0.29, row, name, va="center", weight="bold", color=colour, fontsize=10.5)
+        axes.text(0.515, row, what, va="center", color=INK, fontsize=9.5)
+    axes.set(xlim=(-0.02, 1.13), ylim=(1.04, -0.04), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    alt = (
+        "A line of time with eleven events. Seven of them come in the three months after LLaMA of February 2023; then "
+        "Llama 2 in July, Mistral 7B in September, and Llama 3 in April 2024."
+    )
+    return show(figure, alt)
+
+
+# What fits
+
+MODELS = {
+    "the bundled model": "tiny", "TinyLlama 1.1B": "tinyllama-1.1b", "LLaMA 7B": "llama-7b",
+    "Llama 3 8B": "llama3-8b", "LLaMA 13B": "llama-13b", "LLaMA 33B": "llama-33b", "LLaMA 65B": "llama-65b",
+}  # fmt: skip
+FORMATS = {"f16": "16 bits", "q8_0": "8 bits", "q4_0": "4 bits"}
+CONTEXT = 2048
+
+
+def need_bytes(preset: str, format: str) -> int:
+    """Memory for a model's weights in one format, its cache for 2,048 tokens, and room to work."""
+    config = PRESETS[preset]
+    return weight_bytes(config, format) + cache_bytes(config, min(CONTEXT, config.max_seq_len)) + WORKING_BYTES
+
+
+def draw_fitting(free_GB: int) -> "Figure":
+    """Each model in each format: its need, and whether it fits into so many GB (10 ** 9 bytes)."""
+    figure, axes = new_figure(5.4, 3.9)
+    fitting = 0
+    for row, preset in enumerate(MODELS.values()):
+        for column, format in enumerate(FORMATS):
+            need = need_bytes(preset, format) / 1e9
+            fits = need <= free_GB
+            fitting += fits
+            style = {"facecolor": COLOURS[0], "alpha": 0.35} if fits else {"facecolor": "none", "hatch": "////"}
+            axes.add_patch(_box(column + 0.04, row + 0.06, 0.92, 0.88, edgecolor=FAINT, **style))
+            mark = "✓ " if fits else ""
+            white = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+            axes.text(column + 0.5, row + 0.5, f"{mark}{need:.1f} GB", ha="center", va="center", bbox=white,
+                      color=INK, weight="bold" if fits else "normal")  # fmt: skip
+    axes.set(xlim=(0, len(FORMATS)), ylim=(len(MODELS), 0), title=f"{free_GB} GB free: {fitting} of 21 fit (✓)")
+    axes.set_xticks([i + 0.5 for i in range(len(FORMATS))], FORMATS.values())
+    axes.set_yticks([i + 0.5 for i in range(len(MODELS))], MODELS)
+    axes.set_xlabel("bits a weight")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def _box(x: float, y: float, width: float, height: float, **style: Any) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x, y), width, height, **style)
+
+
+def machine(free_bytes: int | None) -> Control:
+    """What fits into the memory that is free here, or into as much as a slider says.
+
+    Args:
+        free_bytes: what is free, None where it is not known: the slider then begins at 8 GB.
+    """
+    first = 8 if free_bytes is None else min(160, max(1, free_bytes // 10**9))
+    alt = (
+        "A table of seven models in 16, 8 and 4 bits a weight, with the memory that each needs, from 0.3 GB for the "
+        "bundled model to 136 GB for LLaMA 65B in 16 bits. What fits into the free memory is coloured and ticked."
+    )
+    return Control(draw_fitting, alt, free_GB=(1, 160, int(first)))
+
+
+# A story
+
+OPENING = "Once upon a time, a dragon"
+
+
+class Storyteller:
+    """A beginning to type, a seed and a temperature; the model goes on. Without a kernel, its first story.
+
+    Args:
+        model, tokenizer: as `minillama.load` gives them.
+        prompt: the first beginning.
+        max_new_tokens: how far each story goes.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, prompt: str = OPENING, max_new_tokens: int = 120) -> None:
+        self.model, self.tokenizer, self.prompt, self.max_new_tokens = model, tokenizer, prompt, max_new_tokens
+        self._first: str | None = None
+
+    def tell(self, prompt: str, seed: int = 1, temperature: float = 0.7) -> str:
+        """The beginning and how it goes on."""
+        options = {"temperature": temperature, "top_p": 0.95, "seed": seed} if temperature > 0 else {}
+        return prompt + generate(self.model, self.tokenizer, prompt, self.max_new_tokens, **options)  # type: ignore[arg-type]
+
+    def page(self, prompt: str, seed: int = 1, temperature: float = 0.7) -> str:
+        """The story as a quiet box, the beginning in bold."""
+        told = self.tell(prompt, seed, temperature)[len(prompt) :]
+        style = f"border-left:4px solid {FAINT};padding:.2em .8em;max-width:44em;white-space:pre-wrap;line-height:1.5"
+        return f"<div style='{style}'><b>{html.escape(prompt)}</b>{html.escape(told)}</div>"
+
+    def first(self) -> str:
+        """The page of the first story, told once."""
+        if self._first is None:
+            self._first = self.page(self.prompt)
+        return self._first
+
+    def __repr__(self) -> str:
+        return "[control: type a beginning; the model goes on. A seed and a temperature make other stories of it.]"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        bundle = {"text/plain": repr(self), "text/html": self.first()}
+        try:
+            import ipywidgets
+        except ImportError:
+            return bundle
+        return self.widget(ipywidgets)._repr_mimebundle_() | bundle
+
+    def widget(self, ipywidgets: Any) -> Any:
+        """The live control; an error shows in it instead of vanishing."""
+        wide = {"layout": ipywidgets.Layout(width="min(40em, 100%)"), "style": {"description_width": "7em"}}
+        parts = {
+            "prompt": ipywidgets.Text(value=self.prompt, description="beginning", continuous_update=False, **wide),
+            "seed": ipywidgets.IntSlider(
+                value=1, min=1, max=20, description="seed", continuous_update=False, **wide
+            ),
+            "temperature": ipywidgets.FloatSlider(
+                value=0.7, min=0.0, max=2.0, step=0.1, description="temperature", continuous_update=False, **wide
+            ),
+        }  # fmt: skip
+        story = ipywidgets.HTML(self.first())
+
+        def again(change: Any) -> None:
+            try:
+                story.value = self.page(**{name: part.value for name, part in parts.items()})
+            except Exception:
+                story.value = f"<pre>{html.escape(traceback.format_exc(limit=1))}</pre>"
+
+        for part in parts.values():
+            part.observe(again, names="value")
+        return ipywidgets.VBox([*parts.values(), story])
+
+
+# Attention
+
+KINDS = {  # as heads.json calls them -> in words
+    "previous_token": "looks at the token before",
+    "induction": "looks where this came before, and one further",
+    "sink": "looks at the first token",
+}
+
+
+def known_head(kind: str) -> Head:
+    """The bundled model's best head of one kind, as it was measured on random text.
+
+    Args:
+        kind: a key of KINDS.
+    """
+    text = (resources.files("minillama") / "assets" / "heads.json").read_text(encoding="utf-8")
+    best = json.loads(text)[kind][0]
+    return Head(best["layer"], best["head"], best["score"])
+
+
+def looking(model: Any, tokenizer: Any, text: str) -> Control:
+    """Attention of the bundled model on a text: one slider for the head, another for the token that looks.
+
+    Args:
+        model, tokenizer: the bundled model, as `minillama.load` gives it.
+        text: some twenty tokens.
+    """
+    import torch
+
+    from minillama.trace import trace
+
+    ids = tokenizer.encode(text)
+    attention = trace(model, torch.tensor([ids])).attention[:, 0].numpy()  # (L, H, T, T)
+    pieces = ["start" if token == tokenizer.bos_id else tokenizer.piece(token).replace("▁", " ").strip() or "␣"
+              for token in ids]  # fmt: skip
+
+    def draw(head: int, token: int) -> "Figure":
+        kind = list(KINDS)[head - 1]
+        found = known_head(kind)
+        return draw_attention(attention[found.layer, found.head], pieces, token, KINDS[kind], found.score)
+
+    alt = (
+        f"Attention of one head on {len(ids)} tokens, rows look at columns. A stripe just below the diagonal: nearly "
+        "every token looks at the one before it. The second head on the slider looks from a repeated name to what "
+        "followed the name the first time."
+    )
+    return Control(draw, alt, head=(1, len(KINDS), 1), token=(0, len(ids) - 1, len(ids) - 1))
+
+
+def draw_attention(weights: Any, pieces: list[str], token: int, what: str, score: float) -> "Figure":
+    """One head as a square, with one row framed and its favourite said in words.
+
+    Args:
+        weights: (T, T), rows look at columns.
+        pieces: a word for each token.
+        token: the row that is framed.
+        what: the head does.
+        score: how much of its attention goes there on random text, 0 to 1.
+    """
+    figure, axes = new_figure(5.4, 5.2)
+    image = axes.imshow(weights, cmap="cividis", vmin=0, vmax=1)
+    T = len(pieces)
+    axes.set_xticks(range(T), pieces, rotation=90, fontsize=8.5)
+    axes.set_yticks(range(T), pieces, fontsize=8.5)
+    axes.tick_params(length=0)
+    axes.add_patch(_box(-0.5, token - 0.5, token + 1, 1, fill=False, edgecolor=COLOURS[1], linewidth=2))
+    favourite = int(weights[token].argmax())
+    axes.set_title(f"This head {what}\n(measured: {score:.0%} of its attention)", fontsize=10.5, loc="left")
+    axes.set_xlabel(f"looked at\n“{pieces[token]}” looks at “{pieces[favourite]}” with {weights[token, favourite]:.0%}")
+    axes.set_ylabel("looking")
+    figure.colorbar(image, ax=axes, label="attention", shrink=0.6)
+    return figure
+
+
+# The map
+
+PARTS = (  # lesson, name, x, y, width: the model, from the bottom upwards
+    ("01", "tokenizer", 0.0, 0.0, 4.0),
+    ("02", "embedding and loss", 0.0, 1.0, 4.0),
+    ("03", "norm", 0.3, 2.2, 1.1),
+    ("04", "positions", 1.45, 2.2, 1.1),
+    ("06", "attention", 2.6, 2.2, 1.1),
+    ("05", "feed-forward", 1.45, 3.15, 2.25),
+    ("07", "the whole model: 32 layers of this", 0.0, 4.4, 4.0),
+    ("08", "generate", 0.0, 5.4, 4.0),
+)
+AROUND = (
+    ("09", "pretrain"), ("10", "read real files"), ("11", "quantize"), ("12", "fast kernels"), ("13", "run the 7B"),
+    ("14", "LoRA"), ("15", "Alpaca"), ("16", "chat"), ("17", "evaluate"), ("18", "the family"), ("19", "scale out"),
+)  # fmt: skip
+
+
+def course_map(yours: Mapping[str, tuple[int, int]]) -> Picture:
+    """The model as a diagram whose parts name the lessons, each filled as far as its pieces are yours.
+
+    Args:
+        yours: number of a lesson -> (your pieces, pieces that there are), such as `course.my_pieces()`.
+    """
+    figure, axes = new_figure(5.4, 5.6)
+    axes.add_patch(_box(0.12, 2.05, 3.76, 2.1, fill=False, edgecolor=INK, linestyle="--"))
+    axes.text(0.3, 3.55, "one\nlayer", color="#57606a", va="center", fontsize=9.5)
+    for lesson, name, x, y, width in PARTS:
+        _part(axes, lesson, name, x, y, width, 0.8, yours)
+    for i, (lesson, name) in enumerate(AROUND):
+        _part(axes, lesson, name, 4.5, i * 0.564, 2.0, 0.46, yours)
+    for low, high in ((0.8, 1.0), (1.8, 2.05), (4.15, 4.4), (5.2, 5.4)):
+        axes.annotate("", (2, high), (2, low), arrowprops={"arrowstyle": "-|>", "color": INK})
+    axes.set(xlim=(-0.05, 6.6), ylim=(-0.45, 6.6), xticks=[], yticks=[])
+    axes.text(2, -0.3, "text", ha="center", color=INK)
+    axes.text(2, 6.32, "more text", ha="center", color=INK)
+    axes.text(5.5, 6.32, "and around it", ha="center", color=INK)
+    axes.spines[:].set_visible(False)
+    own, there = (sum(pair[i] for pair in yours.values()) for i in (0, 1))
+    axes.set_title(f"{own} of {there} pieces are yours", loc="left", fontsize=10.5)
+    alt = (
+        "A diagram of the model from text at the bottom to more text at the top, each part with the number of its "
+        f"lesson, and eleven lessons around it. {own} of {there} pieces are yours, and fill their parts with colour."
+    )
+    return show(figure, alt)
+
+
+def _part(axes: Any, lesson: str, name: str, x: float, y: float, width: float, height: float,
+          yours: Mapping[str, tuple[int, int]]) -> None:  # fmt: skip
+    own, there = yours.get(lesson, (0, 0))
+    axes.add_patch(_box(x, y, width, height, facecolor="#f3f5f7", edgecolor=FAINT))
+    if own:
+        axes.add_patch(_box(x, y, width * own / there, height, facecolor=COLOURS[1], alpha=0.75, edgecolor="none"))
+    if height < 0.6 or width < 1.2:
+        text = f"{lesson} {name}" if height < 0.6 else f"{lesson}\n{name}"
+        axes.text(x + width / 2, y + height / 2, text, ha="center", va="center", color=INK, fontsize=9)
+        return
+    count = f"\n{own} of {there} yours" if there else ""
+    axes.text(
+        x + width / 2, y + height / 2, f"{lesson} {name}{count}", ha="center", va="center", color=INK, fontsize=9.5
+    )
