@@ -26,8 +26,8 @@ def my_llama() -> Path:
 
 
 def in_lesson() -> bool:
-    """Does this run in a lesson's notebook, which stands beside the first one, and not in an exercise?"""
-    return Path(FIRST_LESSON.name).is_file()
+    """Does this run in a lesson's notebook, which stands beside the first lesson, and not in an exercise?"""
+    return Path.cwd().name == FIRST_LESSON.parent.name and Path(FIRST_LESSON.name).is_file()
 
 
 def read_progress() -> dict[str, dict[str, Any]]:

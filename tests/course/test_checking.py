@@ -108,11 +108,16 @@ def test_a_table_on_its_side_is_told_by_its_shape():
 
 
 def test_a_lesson_does_no_exercise(tmp_path, monkeypatch):
-    (tmp_path / "00_start_here.ipynb").touch()
-    monkeypatch.chdir(tmp_path)
+    for name in ("notebooks", "exercises"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "00_start_here.ipynb").touch()
+    monkeypatch.chdir(tmp_path / "notebooks")
     assert course.check(APPLY, mine).passed
     assert not home.read_progress()[APPLY]["passed"]
     assert "0 of 9" in repr(course.where("04_rope"))
+    monkeypatch.chdir(tmp_path / "exercises")
+    assert course.check(APPLY, mine).passed
+    assert home.read_progress()[APPLY]["passed"]
 
 
 def test_a_part_can_wait():
