@@ -34,6 +34,8 @@ class Pieces:
     encode_bpe: Callable[..., list[int]] = bpe.encode_bpe
     decode: Callable[..., str] = bpe.decode
     stream_decode: Callable[..., Iterator[str]] = bpe.stream_decode
+    Block: Callable[..., nn.Module] | None = None  # None: the one of this module, which stands below
+    Llama: Callable[..., nn.Module] | None = None
 
 
 def count_parameters(config: ModelConfig) -> int:
@@ -109,25 +111,17 @@ class Block(nn.Module):
         return x + self.feed_forward(self.ffn_norm(x))
 
 
-class Llama(nn.Module):
-    """The model: `model(tokens)` gives the logits of every next token.
+class LlamaBase(nn.Module):
+    """What a Llama needs around its forward: rotary tables, the places of its tokens, fresh weights, a cache.
 
-    Args:
-        config: sizes.
-        pieces: what it is built from.
+    A class on top of it sets `config`, `pieces` and `norm`, and calls `reset_rope` when it is made.
     """
 
+    config: ModelConfig
+    pieces: Pieces
+    norm: Any
     cos: Tensor
     sin: Tensor
-
-    def __init__(self, config: ModelConfig, pieces: Pieces = Pieces()) -> None:
-        super().__init__()
-        self.config, self.pieces = config, pieces
-        self.tok_embeddings = nn.Embedding(config.vocab_size, config.dim)
-        self.layers = nn.ModuleList(Block(config, layer, pieces) for layer in range(config.n_layers))
-        self.norm = pieces.RMSNorm(config.dim, config.norm_eps)
-        self.output = None if config.tied else pieces.linear(config.dim, config.vocab_size)
-        self.reset_rope()
 
     def reset_rope(self, device: torch.device | str | None = None) -> None:
         """Compute the rotary tables, which are no weights: float32 on `device` whatever the weights are."""
@@ -137,6 +131,27 @@ class Llama(nn.Module):
         )
         self.register_buffer("cos", cos.to(device), persistent=False)  # (max_seq_len, K/2)
         self.register_buffer("sin", sin.to(device), persistent=False)
+
+    def places(self, tokens: Tensor, cache: cache.KVCache | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Where these tokens stand, which is the same for every block.
+
+        Args:
+            tokens: (B, T) int64.
+            cache: what came before.
+
+        Returns:
+            cos and sin (T, K/2) of their positions, and who may look at whom: (T, S) bool, or (B, T, S) where rows
+            are padded.
+
+        Raises:
+            ContextLengthError, ShapeError: see check_tokens.
+        """
+        past, S = check_tokens(tokens, self.config, cache)
+        mask = self.pieces.causal_mask(tokens.shape[1], S, self.config.sliding_window).to(tokens.device)  # (T, S)
+        if cache is not None and cache.padding is not None:  # rotary scores depend on distance only: hiding is enough
+            real = torch.arange(S, device=tokens.device) >= cache.padding.to(tokens.device)[:, None]  # (B, S)
+            mask = mask & real[:, None]  # (B, T, S)
+        return self.cos[past:S], self.sin[past:S], mask
 
     def init_weights(self, seed: int) -> None:
         """Draw fresh weights: normal, of standard deviation 1 / sqrt(columns), with two exceptions.
@@ -171,6 +186,37 @@ class Llama(nn.Module):
             config.n_layers, batch_size, max_len, config.n_kv_heads, config.head_dim, weight.dtype, weight.device
         )
 
+
+class Llama(LlamaBase):
+    """The model: `model(tokens)` gives the logits of every next token.
+
+    Args:
+        config: sizes.
+        pieces: what it is built from.
+    """
+
+    def __init__(self, config: ModelConfig, pieces: Pieces = Pieces()) -> None:
+        super().__init__()
+        self.config, self.pieces = config, pieces
+        block = pieces.Block or Block
+        self.tok_embeddings = nn.Embedding(config.vocab_size, config.dim)
+        self.layers = nn.ModuleList(block(config, layer, pieces) for layer in range(config.n_layers))
+        self.norm = pieces.RMSNorm(config.dim, config.norm_eps)
+        self.output = None if config.tied else pieces.linear(config.dim, config.vocab_size)
+        self.reset_rope()
+
+    def hidden(self, tokens: Tensor, cache: cache.KVCache | None = None) -> Tensor:
+        """The stream after the final norm, (B, T, D)."""
+        cos, sin, mask = self.places(tokens, cache)
+        x = self.tok_embeddings(tokens)  # (B, T, D)
+        for block in self.layers:
+            x = block(x, cos, sin, mask, cache)
+        return self.norm(x)
+
+    def unembed(self, x: Tensor) -> Tensor:
+        """The output matrix, or the embedding where they are tied: (..., D) -> (..., V)."""
+        return nn.functional.linear(x, self.tok_embeddings.weight) if self.output is None else self.output(x)
+
     def forward(self, tokens: Tensor, cache: cache.KVCache | None = None, last_only: bool = False) -> Tensor:
         """The logits of the token after each of these.
 
@@ -187,20 +233,3 @@ class Llama(nn.Module):
         """
         x = self.hidden(tokens, cache)
         return self.unembed(x[:, -1:] if last_only else x).float()
-
-    def unembed(self, x: Tensor) -> Tensor:
-        """The output matrix, or the embedding where they are tied: (..., D) -> (..., V)."""
-        return nn.functional.linear(x, self.tok_embeddings.weight) if self.output is None else self.output(x)
-
-    def hidden(self, tokens: Tensor, cache: cache.KVCache | None = None) -> Tensor:
-        """The stream after the final norm, (B, T, D); `forward` is this and the output matrix."""
-        past, S = check_tokens(tokens, self.config, cache)
-        mask = self.pieces.causal_mask(tokens.shape[1], S, self.config.sliding_window).to(tokens.device)  # (T, S)
-        if cache is not None and cache.padding is not None:  # rotary scores depend on distance only: hiding is enough
-            real = torch.arange(S, device=tokens.device) >= cache.padding.to(tokens.device)[:, None]  # (B, S)
-            mask = mask & real[:, None]  # (B, T, S)
-        x = self.tok_embeddings(tokens)  # (B, T, D)
-        cos, sin = self.cos[past:S], self.sin[past:S]
-        for block in self.layers:
-            x = block(x, cos, sin, mask, cache)
-        return self.norm(x)

@@ -7,7 +7,8 @@ nostalgebraist 2020, "interpreting GPT: the logit lens"; Kobayashi et al. 2020, 
 (attention times value norm); Michel et al. 2019, "Are Sixteen Heads Really Better than One?" (heads switched off).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,9 @@ from torch import Tensor, nn
 
 from minillama.attention import attend
 from minillama.errors import ConfigError
-from minillama.model import Llama
+from minillama.model import Llama, LlamaBase
+
+PART = re.compile(r"tok_embeddings|norm|layers\.\d+(\.(attention_norm|attention|ffn_norm|feed_forward))?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,7 @@ class Trace:
 
 
 def _check_torch(model: Llama) -> None:
-    if not isinstance(model, Llama):
+    if not isinstance(model, LlamaBase):
         raise ConfigError(f"a {type(model).__name__} cannot be looked into: load it with pieces=minillama.Pieces()")
 
 
@@ -121,6 +124,39 @@ def logit_lens(model: Llama, trace: Trace) -> Tensor:
     return model.unembed(streams).float()
 
 
+@torch.no_grad()
+def part_outputs(model: nn.Module, tokens: Tensor, names: Mapping[str, str] | None = None) -> dict[str, Tensor]:
+    """What each part of a model gives in one pass, in the order in which they finish: to compare two models by.
+
+    Args:
+        model: any module that takes tokens; it need not be a Llama.
+        tokens: (B, T) int64.
+        names: of its modules -> under which name to keep their outputs; None for those of a Llama, as they are.
+
+    Returns:
+        name -> (B, T, ...) float32: the embedding, the norms, attention, feed-forward and end of each layer, logits.
+
+    >>> import minillama
+    >>> model, tokenizer = minillama.load(quant="none")
+    >>> list(part_outputs(model, torch.tensor([[5, 6]])))[:4]
+    ['tok_embeddings', 'layers.0.attention_norm', 'layers.0.attention', 'layers.0.ffn_norm']
+    """
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str, output: Any) -> None:
+        found[name] = (output[0] if isinstance(output, tuple) else output).float()
+
+    with ExitStack() as stack:
+        for own, module in model.named_modules():
+            name = PART.fullmatch(own) and own if names is None else names.get(own)
+            if name:
+                hook = partial(lambda name, module, inputs, output: keep(name, output), name)
+                stack.callback(module.register_forward_hook(hook).remove)
+        result = model(tokens)
+    found["logits"] = getattr(result, "logits", result).float()
+    return found
+
+
 def token_losses(logits: Tensor, tokens: Tensor) -> Tensor:
     """The surprise at each token, in nats.
 
@@ -166,7 +202,7 @@ def mean_head_outputs(model: Llama, tokens: Tensor) -> Tensor:
     with ExitStack() as stack:
         for wo in _outputs(model):
             stack.callback(wo.register_forward_pre_hook(keep_mean).remove)
-        model.hidden(tokens)
+        model(tokens)
     return torch.stack(means)
 
 

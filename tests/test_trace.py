@@ -4,12 +4,13 @@ from circuits import INDUCTION_HEAD, PREVIOUS_HEAD, VOCABULARY, induction_llama
 from oracles import CONFIGS, random_llama, relative_difference, to_transformers
 from torch import nn
 
+from minillama.config import PRESETS
 from minillama.errors import ConfigError
 from minillama.generation import generate_ids
 from minillama.heads import repeated_spans
 from minillama.loss import cross_entropy
 from minillama.model import Llama, Pieces
-from minillama.trace import ablate, logit_lens, mean_head_outputs, token_losses, trace
+from minillama.trace import ablate, logit_lens, mean_head_outputs, part_outputs, token_losses, trace
 
 TOKENS = torch.randint(3, 131, (2, 24), generator=torch.Generator().manual_seed(3))
 
@@ -239,3 +240,15 @@ def test_what_cannot_be_ablated_is_refused() -> None:
     model.layers[1].attention = nn.Identity()
     with pytest.raises(ConfigError, match="layer 1 has no module `wo`"), ablate(model, [(0, 0)]):
         pass
+
+
+def test_outputs_of_parts_come_in_the_order_of_the_pass() -> None:
+    model = Llama(PRESETS["tiny-0.6m"]).requires_grad_(False)
+    tokens = torch.randint(3, 99, (2, 7))
+    found = part_outputs(model, tokens)
+    first = ["layers.0.attention_norm", "layers.0.attention", "layers.0.ffn_norm", "layers.0.feed_forward", "layers.0"]
+    assert list(found)[:6] == ["tok_embeddings", *first]
+    assert list(found)[-2:] == ["norm", "logits"]
+    assert torch.equal(found["layers.3"], trace(model, tokens).stream[-1])
+    assert list(part_outputs(model, tokens, {"layers.1": "second"})) == ["second", "logits"]
+    assert not model.norm._forward_hooks

@@ -253,7 +253,7 @@ def _build(
     """The model, made without memory and then filled tensor by tensor."""
     no_table = dataclasses.replace(pieces, rope_frequencies=lambda *_: (torch.empty(0), torch.empty(0)))
     with torch.device("meta"), _NoDraws():
-        model = Llama(checkpoint.config, no_table)
+        model: Any = (pieces.Llama or Llama)(checkpoint.config, no_table)
     model.pieces = pieces
     model.reset_rope(device)
     for name, tensor in checkpoint.tensors.items():
@@ -263,6 +263,9 @@ def _build(
         else:
             blocks = to_blocks(name, data, tensor.format, plan[name])
             _replace(model, name, blocks, plan[name], tensor.shape, dtype)
+    output = getattr(model, "output", None)
+    if checkpoint.config.tied and isinstance(output, nn.Linear):  # a piece that shares the embedding's parameter
+        output.weight = model.tok_embeddings.weight
     left = [name for name, parameter in model.named_parameters() if parameter.is_meta]
     if left:
         raise CheckpointError(f"the pieces have a parameter {left[0]}, which no checkpoint holds")
