@@ -1,11 +1,13 @@
 """Pictures and controls of the lessons."""
 
-from minillama.viz import feedforward, language_model, norm, rope, start, tokenizer
+from minillama.viz import attention, attention_lab, feedforward, language_model, norm, rope, start, tokenizer
 from minillama.viz.figure import Control, Picture, new_figure, plot_lines, show
 
 __all__ = [
     "Control",
     "Picture",
+    "attention",
+    "attention_lab",
     "feedforward",
     "language_model",
     "new_figure",

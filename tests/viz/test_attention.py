@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+from circuits import INDUCTION_HEAD, VOCABULARY, induction_llama
+
+from minillama import viz
+from minillama.attention import causal_mask
+from minillama.viz.attention import soft_dictionary, strongest_looks
+from minillama.viz.attention_lab import Lab
+
+
+class Letters:
+    """A tokenizer whose pieces are letters, without a start token."""
+
+    def encode(self, text):
+        return [ord(letter) - ord("a") for letter in text]
+
+    def decode(self, ids):
+        return "".join(chr(each + ord("a")) for each in ids)
+
+    piece = decode
+
+
+@pytest.fixture(scope="module")
+def lab():
+    assert VOCABULARY >= 26
+    return Lab(induction_llama(), Letters(), "z" + 3 * "qwerty", {"first": torch.ones(2, 4)})
+
+
+def test_a_soft_dictionary_gives_equal_weights_without_strength_and_one_winner_with_much():
+    assert set(soft_dictionary(80, 0).values()) == {0.2}
+    strong = soft_dictionary(80, 100)
+    assert max(strong, key=strong.get) == "Lily"
+    assert strong["Lily"] > 0.99
+
+
+def test_masks_count_their_places_in_the_alternative_text():
+    picture = viz.attention.plot_masks({"prompt": causal_mask(4, 4), "step": causal_mask(1, 14)})
+    assert "prompt: 10 of 16, step: 14 of 14" in picture.alt
+
+
+def test_strongest_looks_leave_out_a_token_itself():
+    weights = np.array([[1.0, 0, 0], [0.2, 0.8, 0], [0.0, 0.9, 0.1]])
+    assert strongest_looks(weights, ["a", "b", "c"], 2) == "'c' at 'b' 0.90, 'b' at 'a' 0.20"
+    assert "'c' at 'b' 0.90" in viz.attention.plot_weights(weights, ["a", "b", "c"], "layer 0").alt
+
+
+def test_the_largest_head_stands_in_the_alternative_text():
+    alt = viz.attention.plot_heads(np.array([[0.1, 0.0], [0.9, 0.5]]), "score", "The score").alt
+    assert "largest is 0.90 in layer 1" in alt
+    assert "above half of the largest: 2 heads" in alt
+
+
+def test_other_pictures_can_be_drawn():
+    sizes = {8: (np.array([0.5, 0.5]), np.array([0.6, 0.4])), 64: (np.array([0.9, 0.1]), np.array([0.6, 0.4]))}
+    for picture in (
+        viz.attention.plot_groups(), viz.attention.plot_scaling(sizes), viz.attention.dictionary().picture(query=20),
+    ):  # fmt: skip
+        assert picture.png.startswith(b"\x89PNG")
+        assert len(picture.alt) > 20
+
+
+def test_the_lab_shows_where_a_head_looks_and_what_it_brings(lab):
+    weights = lab.weights(*INDUCTION_HEAD)
+    assert weights[7:13].argmax(-1).tolist() == [2, 3, 4, 5, 6, 7]
+    assert "'w' at 'e'" in lab.picture(*INDUCTION_HEAD).alt
+    torch.testing.assert_close(lab.weights(*INDUCTION_HEAD, by_value=True).sum(-1), torch.ones(19))
+
+
+def test_the_lab_tells_the_loss_without_a_head(lab):
+    assert lab.loss([INDUCTION_HEAD]) > lab.loss() + 0.1
+    assert lab.loss([(1, 0)]) == pytest.approx(lab.loss())
+    assert "without this one" in lab.say(*INDUCTION_HEAD, off=True)
+    assert "without this one" not in lab.say(*INDUCTION_HEAD)
+
+
+def test_the_lab_is_live_and_reads_another_text():
+    lab = Lab(induction_llama(), Letters(), "abcabc")
+    widgets = pytest.importorskip("ipywidgets")
+    text, layer, _head, by_value, off, said, image = lab.widget(widgets).children
+    before = image.value
+    layer.value, off.value, by_value.value = 1, True, True
+    assert image.value != before
+    assert "without this one" in said.value
+    text.value = "defdefd"
+    assert lab.words == list("defdefd")
+    text.value = "ä"
+    assert "Error" in said.value
