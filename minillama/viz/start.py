@@ -193,7 +193,7 @@ class Storyteller:
 KINDS = {  # as heads.json calls them -> in words
     "previous_token": "looks at the token before",
     "induction": "looks where this came before, and one further",
-    "sink": "looks at the first token",
+    "own_token": "looks at itself",
 }
 
 
@@ -260,6 +260,45 @@ def draw_attention(weights: Any, pieces: list[str], token: int, what: str, score
     axes.set_ylabel("looking")
     figure.colorbar(image, ax=axes, label="attention", shrink=0.6)
     return figure
+
+
+# Views
+
+TABLES = (  # title, shape of the view, turned afterwards?
+    ("x.view(2, 3)", (2, 3), False),
+    ("x.view(3, 2)", (3, 2), False),
+    ("x.view(2, 3).T", (2, 3), True),
+)
+
+
+def view_and_transpose() -> Picture:
+    """Six numbers as they lie in memory, cut into rows by two views, and turned by a transpose."""
+    figure, axes = new_figure(5.4, 2.9)
+    shades = [COLOURS[0]] * 3 + [COLOURS[1]] * 3
+    for number in range(6):
+        _cell(axes, number, 1.5 + number, 0, shades)
+    axes.text(1.3, 0.5, "x", ha="right", va="center", color=INK, fontsize=11)
+    left = 0.0
+    for title, (rows, columns), turned in TABLES:
+        for number in range(6):
+            row, column = divmod(number, columns)
+            row, column = (column, row) if turned else (row, column)
+            _cell(axes, number, left + column, 1.9 + row, shades)
+        width = rows if turned else columns
+        axes.text(left + width / 2, 1.7, title, ha="center", color=INK, fontsize=9.5, family="monospace")
+        left += width + 1.1
+    axes.set(xlim=(-0.3, 9.6), ylim=(5.0, -0.1), aspect="equal", xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    alt = (
+        "The numbers 0 to 5 in one row of memory, and three tables of them. A view into two rows of three; a view into "
+        "three rows of two: 0 1, 2 3, 4 5; and the transpose of the first, also three rows of two: 0 3, 1 4, 2 5."
+    )
+    return show(figure, alt)
+
+
+def _cell(axes: Any, number: int, x: float, y: float, shades: list[str]) -> None:
+    axes.add_patch(_box(x, y, 1, 1, facecolor=shades[number], alpha=0.45, edgecolor="white", linewidth=2))
+    axes.text(x + 0.5, y + 0.5, str(number), ha="center", va="center", color=INK, fontsize=11)
 
 
 # The map
