@@ -74,11 +74,12 @@ def generate_ids(
         generator.manual_seed(seed)
     cache = model.new_cache(len(rows), longest + n_steps - 1)
     logits = _prefill(model, rows, longest, cache)  # (B, V)
+    draw = getattr(getattr(model, "pieces", None), "sample", sample)  # a learner may have written it
     running = [True] * len(rows)
     for step in range(n_steps):
         if repetition_penalty is not None:
             logits = penalize_repetition(logits, rows, repetition_penalty)
-        drawn = sample(logits, temperature, top_k, top_p, min_p, generator).tolist()
+        drawn = draw(logits, temperature, top_k, top_p, min_p, generator).tolist()
         running = [alive and token not in ends for alive, token in zip(running, drawn, strict=True)]
         for row, token, alive in zip(rows, drawn, running, strict=True):
             if alive:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from minillama import attention, cache, feedforward, norm, rope
+from minillama import attention, cache, feedforward, norm, rope, sampling
 from minillama.config import ModelConfig
 from minillama.errors import ContextLengthError, ShapeError
 from minillama.tokenizer import bpe
@@ -34,6 +34,7 @@ class Pieces:
     encode_bpe: Callable[..., list[int]] = bpe.encode_bpe
     decode: Callable[..., str] = bpe.decode
     stream_decode: Callable[..., Iterator[str]] = bpe.stream_decode
+    sample: Callable[..., Tensor] = sampling.sample
     Block: Callable[..., nn.Module] | None = None  # None: the one of this module, which stands below
     Llama: Callable[..., nn.Module] | None = None
 

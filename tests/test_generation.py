@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
@@ -226,3 +227,16 @@ def test_a_repetition_penalty_breaks_a_loop() -> None:
 
     said = [step[0] for step in generate_ids(Loop([]), [[1]], 4, repetition_penalty=1.5)]
     assert said[:2] == [50, 60]
+
+
+def test_a_model_draws_with_its_own_piece() -> None:
+    model = random_llama(CONFIGS["grouped"])
+    heats = []
+
+    def always_seventy(logits: torch.Tensor, temperature: float, *options: object) -> torch.Tensor:
+        heats.append(temperature)
+        return torch.full((logits.shape[0],), 70)
+
+    model.pieces = dataclasses.replace(model.pieces, sample=always_seventy)
+    assert list(generate_ids(model, [[1, 5]], 3, temperature=0.5)) == [[70]] * 3
+    assert heats == [0.5] * 3

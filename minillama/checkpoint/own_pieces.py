@@ -18,7 +18,7 @@ HOMES = {
     "RMSNorm": "norm", "SwiGLU": "feedforward", "Attention": "attention", "KVCache": "cache",
     "encode_bpe": "tokenizer", "decode": "tokenizer", "stream_decode": "tokenizer",
     "rope_frequencies": "rope", "apply_rope": "rope", "causal_mask": "attention", "attend": "attention",
-    "Block": "model", "Llama": "model",
+    "Block": "model", "Llama": "model", "sample": "sampling",
 }  # fmt: skip
 
 
