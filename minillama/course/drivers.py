@@ -80,8 +80,11 @@ def module(answer: Callable[..., Any], arguments: Sequence[Any], names: Sequence
     described = ", ".join(f"{name} {tuple(each.shape)}" for name, each in sorted(made.named_parameters())) or "none"
     if names:
         try:
-            made.load_state_dict(dict(zip(names, arrays, strict=False)))
+            left = made.load_state_dict(dict(zip(names, arrays, strict=False)), strict=False)
         except RuntimeError:
+            return described, None
+        shared = made.state_dict().keys() - dict(made.named_parameters()).keys()  # second names of one parameter
+        if set(names) - made.state_dict().keys() or set(left.missing_keys) - shared:
             return described, None
     return described, made(*arrays[len(names) :])
 
