@@ -4,6 +4,7 @@ python -m minillama.course.damage rope.apply_rope
 """
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -58,20 +59,30 @@ def damage(task_id: str, n_stories: int = 24, length: int = 128) -> list[Damage]
     task = find_task(task_id)
     if task.faulty is None or task.name not in {field.name for field in fields(Pieces)}:
         raise ConfigError(f"task {task.id} has no piece in the model, expected one such as rope.apply_rope")
+    wrong = {each.name: task.faulty(frozenset({each.name})) for each in task.misconceptions}
+    return damage_of({name: Pieces(**{task.name: piece}) for name, piece in wrong.items()}, n_stories, length)
+
+
+def damage_of(wrong: Mapping[str, Pieces], n_stories: int = 24, length: int = 128) -> list[Damage]:
+    """The bundled model of each of these pieces, beside the right one.
+
+    Args:
+        wrong: name -> pieces, some of which are broken.
+        n_stories, length: see `damage`.
+    """
     right, tokenizer = load(pieces=Pieces())
     stories = [tokenizer.encode(tell(11, index, "held_out")[1].text()) for index in range(3 * n_stories)]
     tokens = torch.tensor([story[:length] for story in stories if len(story) >= length][:n_stories])
     base, text = _loss(right, tokens), generate(right, tokenizer, PROMPT, max_new_tokens=40)
     found = []
-    for each in task.misconceptions:
-        wrong = task.faulty(frozenset({each.name}))
+    for name, pieces in wrong.items():
         try:
-            model, _ = load(pieces=Pieces(**{task.name: wrong}))
+            model, _ = load(pieces=pieces)
             written = generate(model, tokenizer, PROMPT, max_new_tokens=40)
             nats = _loss(model, tokens) - base
-            found.append(Damage(name=each.name, nats=nats, text_differs=written != text, text=written))
+            found.append(Damage(name=name, nats=nats, text_differs=written != text, text=written))
         except (MinillamaError, RuntimeError, IndexError, ValueError) as error:
-            found.append(Damage(name=each.name, nats=None, text_differs=True, text=str(error)))
+            found.append(Damage(name=name, nats=None, text_differs=True, text=str(error)))
     return found
 
 
