@@ -30,7 +30,7 @@ GENERAL = {  # kind of difference -> principle, question
     "value": ("", "Print this element's ingredients in your function: which one is not what you expect?"),
 }
 MUTATED = (
-    "The caller still needs what it gave you: the stream that a block reads is the stream that it adds to.",
+    "The caller still needs what it gave you, and finds it changed.",
     "Which of your lines writes into an argument instead of making something of its own?",
 )
 

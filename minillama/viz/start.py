@@ -131,7 +131,7 @@ class Storyteller:
         max_new_tokens: how far each story goes.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, prompt: str = OPENING, max_new_tokens: int = 120) -> None:
+    def __init__(self, model: Any, tokenizer: Any, prompt: str = OPENING, max_new_tokens: int = 160) -> None:
         self.model, self.tokenizer, self.prompt, self.max_new_tokens = model, tokenizer, prompt, max_new_tokens
         self._first: str | None = None
 
@@ -144,7 +144,7 @@ class Storyteller:
         """The story as a quiet box, the beginning in bold."""
         told = self.tell(prompt, seed, temperature)[len(prompt) :]
         style = f"border-left:4px solid {FAINT};padding:.2em .8em;max-width:44em;white-space:pre-wrap;line-height:1.5"
-        return f"<div style='{style}'><b>{html.escape(prompt)}</b>{html.escape(told)}</div>"
+        return f"<div style='{style}'><b>{html.escape(prompt)}</b>{html.escape(told)} …</div>"
 
     def first(self) -> str:
         """The page of the first story, told once."""

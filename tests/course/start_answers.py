@@ -103,6 +103,16 @@ def nan_elsewhere(losses, keep):
     return losses.masked_fill(keep == 0, 0.0).sum() / torch.count_nonzero(keep)
 
 
+@wrong(MEAN, "broadcast")
+def selected_at_once(losses, keep):
+    return torch.masked_select(losses, keep.bool()).mean()
+
+
+@wrong(MEAN, "broadcast")
+def mean_of_all_at_once(losses, keep):
+    return torch.mean(losses * keep)
+
+
 @wrong(MEAN, "ignored")
 def all_of_them(losses, keep):
     return losses.mean()

@@ -12,9 +12,16 @@ LESSON = "00_start_here"
 Generator = np.random.Generator
 
 
-def idea(name: str, looks_like: str, principle: str, question: str, credit: float = 0.5) -> Misconception:
+Signature = Callable[[Sequence[Case], Sequence[Any], Sequence[Any]], bool]
+
+
+def idea(
+    name: str, looks_like: str, principle: str, question: str, credit: float = 0.5, signature: Signature | None = None
+) -> Misconception:
     """A misconception in one line."""
-    return Misconception(name=name, looks_like=looks_like, principle=principle, question=question, credit=credit)
+    return Misconception(
+        name=name, looks_like=looks_like, principle=principle, question=question, credit=credit, signature=signature
+    )
 
 
 # By hand
@@ -289,6 +296,17 @@ def _mean_cases(rng: Generator) -> Sequence[Case]:
     ]
 
 
+def _is_of_table(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
+    """Is it the sum over the table of every loss with every mark, divided by one of what it may be divided by?"""
+    fitting = []
+    for case, output in zip(cases, outputs, strict=True):
+        losses, keep = (np.asarray(each, dtype=np.float64) for each in case.args)
+        table = losses * keep
+        divisors = np.array([1.0, keep.sum(), keep.sum() * losses.shape[1], losses.size, table.size])
+        fitting.append(np.isclose(float(output), table.sum() / divisors, rtol=1e-4))
+    return bool(fitting) and bool(np.all(fitting, axis=0).any())
+
+
 mean_of_kept = Task(
     id="start.mean_of_kept", lesson=LESSON, kind="complete", title="Average the tokens that count", points=3,
     difficulty=2, importance=5, minutes=8,
@@ -299,6 +317,7 @@ mean_of_kept = Task(
             "From the right, T meets 1 and is stretched: every loss meets every mark, and a table of T by T comes out. "
             "With a single sentence nothing complains.",
             "What is the shape of your product, for one sentence of 5 tokens?",
+            signature=_is_of_table,
         ),
         idea(
             "ignored", "a mean over all tokens", "Tokens with a 0 in `keep` do not count.",
