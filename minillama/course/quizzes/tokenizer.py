@@ -26,7 +26,7 @@ QUIZZES = (
         "A function with `yield` in it is called. When does its first line run?",
         (
             Choice("At the call", False, "The call only makes a generator; nothing in it has run yet."),
-            Choice("Never, unless it has a `return` too", False, "`yield` is enough."),
+            Choice("Never, unless it has a `return` too", False, "A single `yield` makes it a generator."),
             Choice("When somebody asks for the first value", True, "And it stops again at each `yield`, until asked."),
         ),
     ),
