@@ -50,7 +50,7 @@ QUIZZES = (
             ),
             Choice("Good text with a slightly higher loss", False, "That is what GELU did. This is no small change."),
             Choice(
-                "Noise", True,
+                "Babble", True,
                 "Every layer bends the wrong branch. You saw what it does to the loss of the bundled model.",
             ),
         ),
