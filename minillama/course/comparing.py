@@ -200,7 +200,8 @@ def close(a: np.ndarray, b: np.ndarray, dtype: str, tolerance: Tolerance) -> np.
     """Which elements of `a` are as good as those of `b`, which are expected and were of this dtype."""
     rtol, atol = (tolerance.half, tolerance.half) if dtype in HALF else (tolerance.rtol, tolerance.atol)
     with np.errstate(invalid="ignore", over="ignore"):
-        return (a == b) | (np.abs(a - b) <= atol + rtol * np.abs(b)) | (np.isnan(a) & np.isnan(b))
+        near = np.isfinite(b) & (np.abs(a - b) <= atol + rtol * np.abs(b))  # no number is near to an infinite one
+        return (a == b) | near | (np.isnan(a) & np.isnan(b))
 
 
 def _describe(array: Array) -> str:
