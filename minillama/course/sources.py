@@ -6,10 +6,11 @@ import contextlib
 import dis
 import inspect
 import linecache
+import re
 import sys
 import textwrap
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, get_origin
 
 from minillama.errors import DataError
 
@@ -79,6 +80,9 @@ class _Collector:
         elif home and _found_in(home, value):
             real = value.__name__
             self.imports.add(f"from {home} import {real}" + ("" if real == name else f" as {name}"))
+        elif get_origin(value) is not None:  # a type such as Callable[..., Tensor] under a name
+            self.imports |= {f"import {module}" for module in _modules_in(repr(value))}
+            self.constants.append(f"{name} = {value!r}")
         elif _is_simple(value):
             self.constants.append(f"{name} = {value!r}")
         else:
@@ -97,6 +101,15 @@ def _is_own(value: Any) -> bool:
 
 def _found_in(home: str, value: Any) -> bool:
     return getattr(sys.modules.get(home), getattr(value, "__name__", ""), None) is value
+
+
+def _modules_in(spelled: str) -> set[str]:
+    """The modules of the dotted names in a type's spelling.
+
+    >>> sorted(_modules_in("collections.abc.Callable[..., torch.Tensor]"))
+    ['collections.abc', 'torch']
+    """
+    return {dotted.rpartition(".")[0] for dotted in re.findall(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", spelled)}
 
 
 def _is_simple(value: Any) -> bool:

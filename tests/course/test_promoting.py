@@ -2,6 +2,7 @@
 
 import logging
 import math as mathematics
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from minillama.errors import ConfigError, DataError
 from minillama.model import Pieces
 
 APPLY, PERMUTE = "rope.apply_rope", "rope.permute_hf_to_meta"
+Turned = Callable[[Tensor, Tensor, Tensor], Tensor | None]
 AXIS = -1
 SHAPE = (-1, 2)
 TENSOR = torch.ones(2)
@@ -47,6 +49,10 @@ def turn_with_other_name(x, cos, sin):
 
 def takes_its_own_place(x, cos, sin):
     return apply_rope(x, cos, sin)
+
+
+def names_a_type(x, cos, sin, turn: Turned = apply_rope):
+    return turn(x, cos, sin)
 
 
 def leans_on_a_tensor(x, cos, sin):
@@ -79,6 +85,16 @@ def test_helpers_imports_and_constants_are_taken_along():
         assert words in source
     x, tables = torch.randn(1, 3, 2, 4), rope.rope_frequencies(4, 3)
     assert torch.equal(run(source)["apply_rope"](x, *tables), rope.apply_rope(x, *tables))
+
+
+def test_the_name_of_a_type_is_taken_along():
+    source = standalone_source(names_a_type, "names_a_type")
+    assert (
+        "Turned = collections.abc.Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor | None]" in source
+    )
+    made = {"__name__": "alone"}
+    exec(source, made)
+    assert made["Turned"] == Turned
 
 
 def test_another_name_and_a_class_are_taken_along():

@@ -22,7 +22,7 @@ QUIZZES = (
     ),
     Quiz(
         "attention.mask_after",
-        "The mask multiplies the weights after the softmax, and forbidden places become 0. Can a token feel the future?",
+        "The mask multiplies the weights after the softmax: forbidden places become 0. Can a token feel the future?",
         (
             Choice(
                 "Yes: later keys have taken a share, and its size shows",
@@ -92,7 +92,7 @@ QUIZZES = (
             Choice(
                 "One that looks from a token to what followed it the last time",
                 True,
-                "It needs no meaning, only the same token once before; and a head below it that marks who followed whom.",
+                "It needs no meaning: only the same token before, and a head below it that marks who followed whom.",
             ),
             Choice("One that looks at the token before", False, "Before the second `Zorbik` stands something else."),
             Choice("None: the model has never seen these names", False, "It has seen them a moment ago, in this text."),
