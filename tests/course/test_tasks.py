@@ -18,7 +18,11 @@ from minillama.errors import ConfigError
 
 TASKS = all_tasks()
 SEEDS = range(100)
-BOOKS = [import_module(f"tests.course.{path.stem}") for path in sorted(Path(__file__).parent.glob("*_answers.py"))]
+BOOKS = [
+    import_module(f"tests.course.{path.stem}")
+    for path in sorted(Path(__file__).parent.glob("*_answers.py"))
+    if path.stem.startswith(tuple(LESSONS.values()))
+]
 RIGHT = [(task, i, each) for book in BOOKS for task, answers in book.RIGHT.items() for i, each in enumerate(answers)]
 WRONG = [(*key, i, each) for book in BOOKS for key, answers in book.WRONG.items() for i, each in enumerate(answers)]
 STRAY = [(task, i, each) for book in BOOKS for task, answers in book.STRAY.items() for i, each in enumerate(answers)]
