@@ -128,7 +128,7 @@ def plot_heads(values: Any, label: str, what: str) -> Picture:
     for layer in range(n_layers):
         for head in range(n_heads):
             dark = numbers[layer, head] < low + 0.6 * (high - low)
-            text = f"{numbers[layer, head]:.2f}"
+            text = f"{round(numbers[layer, head], 2) + 0.0:.2f}"  # 0.00 for -0.001
             axes.text(head, layer, text, ha="center", va="center", fontsize="small", color="white" if dark else "black")
     axes.set(xticks=range(n_heads), yticks=range(n_layers), xlabel="head", ylabel="layer")
     figure.colorbar(image, ax=axes, label=label)
