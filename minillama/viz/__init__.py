@@ -1,6 +1,16 @@
 """Pictures and controls of the lessons."""
 
-from minillama.viz import attention, attention_lab, feedforward, language_model, norm, rope, start, tokenizer
+from minillama.viz import (
+    attention,
+    attention_lab,
+    feedforward,
+    language_model,
+    model,
+    norm,
+    rope,
+    start,
+    tokenizer,
+)
 from minillama.viz.figure import Control, Picture, new_figure, plot_lines, show
 
 __all__ = [
@@ -10,6 +20,7 @@ __all__ = [
     "attention_lab",
     "feedforward",
     "language_model",
+    "model",
     "new_figure",
     "norm",
     "plot_lines",

@@ -14,6 +14,7 @@ LESSONS: dict[str, str] = {  # stem of the notebook -> module with its TASKS
     "04_rope": "rope",
     "05_feedforward": "feedforward",
     "06_attention": "attention",
+    "07_model": "model",
 }
 
 

@@ -89,10 +89,10 @@ def block_shapes(D: int, H: int, G: int, K: int, F: int, bias: bool) -> dict[str
     return shapes
 
 
-def draw_weights(rng: Generator, shapes: dict[str, tuple[int, ...]]) -> list[np.ndarray]:
-    """Norms near 1, all else normal."""
+def draw_weights(rng: Generator, shapes: dict[str, tuple[int, ...]], size: float = 0.7) -> list[np.ndarray]:
+    """Norms near 1, all else normal; of a small size, attention looks at all keys and not at one."""
     return [
-        1 + 0.5 * draw(rng, *shape) if "norm" in name else 0.7 * draw(rng, *shape) for name, shape in shapes.items()
+        1 + 0.5 * draw(rng, *shape) if "norm" in name else size * draw(rng, *shape) for name, shape in shapes.items()
     ]
 
 
