@@ -208,7 +208,7 @@ Block: Task = Task(
         ),
         fault(
             "old_stream", "halves that read at once",
-            "Feed-forward reads the stream after attention has added to it. (GPT-J and PaLM do it your way.)",
+            "Feed-forward reads the stream after attention has added to it. GPT-J and PaLM do it your way.",
             "Which x goes into your second norm?",
         ),
         fault(
