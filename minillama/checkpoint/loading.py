@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from minillama.checkpoint.bundled import bundled_model
 from minillama.checkpoint.files import named
 from minillama.checkpoint.hf import open_hf_tokenizer
 from minillama.checkpoint.memory import check_fits, fits_in_memory, free_memory
@@ -33,7 +33,6 @@ from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
 
 log = logging.getLogger("minillama")
 
-BUNDLED = "minillama-tiny-f16.gguf"
 QUANTIZED = ("q8_0", "q4_0")  # what weights can be quantized to while they load
 CACHE_TOKENS = 512  # of context that must fit beside the weights
 FORMAT_OF = {dtype: format for format, dtype in FLOAT_DTYPES.items()}
@@ -124,18 +123,6 @@ def load_tokenizer(path: str | Path | None = None) -> Tokenizer:
     if path.is_dir() or path.suffix == ".gguf":
         return open_checkpoint(path).tokenizer()
     return read_tokenizer(path)
-
-
-def bundled_model() -> Path:
-    """Where the bundled model lies.
-
-    Raises:
-        CheckpointError: it is not there.
-    """
-    path = Path(str(resources.files("minillama") / "assets" / BUNDLED))
-    if not path.is_file():
-        raise CheckpointError(f"{path}: the bundled model is missing: reinstall minillama, or give a path")
-    return path
 
 
 def _device(device: str | torch.device) -> torch.device:

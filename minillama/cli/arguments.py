@@ -64,7 +64,7 @@ def find_model(name: str | None, others: Iterable[str] = ()) -> Path:
         typer.BadParameter: neither.
     """
     if name is None:
-        from minillama.checkpoint.loading import bundled_model
+        from minillama.checkpoint.bundled import bundled_model
 
         return bundled_model()
     if not name:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from circuits import INDUCTION_HEAD, PREVIOUS_HEAD, VOCABULARY, induction_llama
 
-from minillama.checkpoint.loading import bundled_model, load
+from minillama.checkpoint.bundled import bundled_model
+from minillama.checkpoint.loading import load
 from minillama.config import ModelConfig
 from minillama.errors import DataError
 from minillama.heads import repeated_spans, shuffled_rows

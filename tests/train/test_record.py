@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from minillama.checkpoint.loading import bundled_model
+from minillama.checkpoint.bundled import bundled_log
 from minillama.config import PRESETS
 from minillama.model import Llama
 from minillama.tokenizer.bpe import FIRST_PIECES
@@ -20,8 +20,7 @@ STEPS = 20
 
 @pytest.fixture(scope="module")
 def record() -> list[dict[str, str]]:
-    path = bundled_model().parent / "minillama-tiny-log.csv"
-    with path.open(newline="", encoding="utf-8") as file:
+    with bundled_log("tiny").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
