@@ -7,8 +7,8 @@ words are common, and does not find it in ten million. So the first tenth of the
 
     rows     a short span of random tokens comes again and again, and only its later copies count: nothing but copying
              predicts them. Short spans first, where half of the work, saying some token of the span, is soon learned.
-    weights  attention alone learns. The feed-forward layers give zero and the embeddings wait, for both would learn
-             which tokens are common; each token's vector stays large enough to be seen through all layers.
+    weights  attention alone learns. The feed-forward layers give zero and the embeddings wait: in either, which tokens
+             are common is the cheaper thing to learn. Each token's vector stays large enough for all layers to see.
     start    all embeddings share a direction, which is all that a head without biases can turn by position alone; the
              value paths of the later layers hand on what they read (wo starts near the transpose of wv).
 """
