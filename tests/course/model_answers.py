@@ -368,6 +368,10 @@ for name, answers in {
         llama(blocks=lambda c, p: [package.Block(c, 0, p)] * c.n_layers),
         llama(blocks=lambda c, p: (lambda one: [one for _ in range(c.n_layers)])(package.Block(c, 0, p))),
     ),
+    "unused": (
+        llama(run=lambda self, layer, x, *places: x),
+        llama(run=lambda self, layer, x, *places: (layer(x, *places), x)[1], scores=by_output),
+    ),
     "no_final": (llama(ends=lambda self, x: x), llama(ends=lambda self, x: x * 1, scores=by_output)),
     "norm_missing": (
         llama(make=drop("norm"), ends=lambda self, x: x),
@@ -395,7 +399,7 @@ for name, answers in {
 }.items():  # fmt: skip
     add(WRONG, (LLAMA, name), *answers)
 add(
-    STRAY, LLAMA, llama(scores=lambda self, x: 3 * by_output(self, x)), llama(run=lambda self, layer, x, *places: x),
+    STRAY, LLAMA, llama(scores=lambda self, x: 3 * by_output(self, x)),
     llama(scores=lambda self, x: by_output(self, x).argmax(-1)),
 )  # fmt: skip
 
@@ -423,6 +427,10 @@ def as_a_table_of_shapes(c):
 
 add(RIGHT, COUNT, by_parts, as_a_table_of_shapes, lambda c: float(by_parts(c)), lambda c: torch.tensor(by_parts(c)))
 for name, first, second in (
+    ("like_7b", lambda c: by_parts(c, keys=c.n_heads, K=c.dim // c.n_heads, tables=2),
+     lambda c: c.n_layers * (4 * c.dim**2 + 3 * c.dim * c.hidden_dim + 2 * c.dim) + (2 * c.vocab_size + 1) * c.dim),
+    ("small_norms", lambda c: by_parts(c) - (2 * c.n_layers + 1) * (c.dim - 1),
+     lambda c: by_parts(c, norms=0, final=0) + 2 * c.n_layers + 1),
     ("own_keys", lambda c: by_parts(c, keys=c.n_heads),
      lambda c: by_parts(c) + 2 * c.n_layers * c.dim * c.head_dim * (c.n_heads - c.n_kv_heads)),
     ("square", lambda c: by_parts(c, K=c.dim // c.n_heads),
@@ -471,6 +479,7 @@ def by_loop(c, S):
 
 add(RIGHT, FLOPS, flops, by_loop, lambda c, S: float(by_loop(c, S)))
 for name, first, second in (
+    ("twice_all", lambda c, S: 2 * package.count_parameters(c), lambda c, S: by_parts(c) + by_parts(c)),
     ("one_op", lambda c, S: flops(c, S, op=1), lambda c, S: by_loop(c, S) // 2),
     ("table_too", lambda c, S: flops(c, S, table=1), lambda c, S: by_loop(c, S) + 2 * c.vocab_size * c.dim),
     ("no_output", lambda c, S: flops(c, S, output=0), lambda c, S: by_loop(c, S) - 2 * c.vocab_size * c.dim),
@@ -538,6 +547,8 @@ for name, first, second in (
      lambda a, b: next((n for n, gap, _ in gaps(a, b) if gap != 0), "none")),
     ("absolute", lambda a, b: next((n for n, gap, _ in gaps(a, b) if not gap < 1e-4), "none"),
      lambda a, b: next((n for n in a if not torch.allclose(a[n], b[n], rtol=0, atol=1e-4)), "none")),
+    ("own_size", lambda a, b: next((n for n in a if not torch.allclose(b[n], a[n])), "none"),
+     lambda a, b: next((n for n in a if not ((a[n] - b[n]).abs() <= 1e-4 * a[n].abs()).all()), "none")),
     ("mean", lambda a, b: next((n for n in a if not (a[n] - b[n]).mean().abs() <= 1e-4 * a[n].abs().max()), "none"),
      lambda a, b: next((n for n in a if not abs((b[n].mean() - a[n].mean()) / a[n].abs().max()) <= 1e-4), "none")),
     ("blind_to_nan", lambda a, b: next((n for n, gap, size in gaps(a, b) if gap > 1e-4 * size), "none"),

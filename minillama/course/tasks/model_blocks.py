@@ -151,7 +151,7 @@ def lacks_biases(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequen
 def has_one_norm(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
     """Is there one vector of weights where there should be two?"""
     vectors = [[each for each in entries(got[0]) if each.endswith(",)") and ".bias" not in each] for got in outputs]
-    return all(len(each) == 1 for each in vectors)
+    return bool(vectors) and all(len(each) == 1 for each in vectors)
 
 
 def fault(name: str, looks_like: str, principle: str, question: str, **more: Any) -> Misconception:

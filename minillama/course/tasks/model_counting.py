@@ -48,13 +48,16 @@ def faulty_count(bugs: Bugs) -> Callable[[ModelConfig], int]:
 
     def count(config: ModelConfig) -> int:
         D, H, G = config.dim, config.n_heads, config.n_kv_heads
-        K = D // H if "square" in bugs else config.head_dim
+        like_7b = "like_7b" in bugs
+        G = H if like_7b else G
+        K = D // H if like_7b or "square" in bugs else config.head_dim
         attention = D * K * ((1 if "no_wo" in bugs else 2) * H + 2 * (H if "own_keys" in bugs else G))
         feed_forward = (2 if "two_matrices" in bugs else 3) * D * config.hidden_dim
-        layer = attention + feed_forward + (1 if "one_norm" in bugs else 2) * D
-        tables = 1 if "no_output" in bugs else 2 if "tied_twice" in bugs else 1 if config.tied else 2
+        norm = 1 if "small_norms" in bugs else D
+        layer = attention + feed_forward + (1 if "one_norm" in bugs else 2) * norm
+        tables = 1 if "no_output" in bugs else 2 if like_7b or "tied_twice" in bugs or not config.tied else 1
         layers = 1 if "one_layer" in bugs else config.n_layers
-        return tables * config.vocab_size * D + layers * layer + (0 if "no_final" in bugs else D)
+        return tables * config.vocab_size * D + layers * layer + (0 if "no_final" in bugs else norm)
 
     return count
 
@@ -66,6 +69,15 @@ count_parameters: Task = Task(
     forbidden=("minillama.model:count_parameters",), rtol=0.0, atol=0.25, outputs=("the count",),
     cases=lambda rng: [Case(name=name, args=(_config(sizes),)) for name, sizes in configs(rng)],
     misconceptions=(
+        _fault(
+            "like_7b", "a count for models of the 7B's kind",
+            "Others share keys and values, tie their tables, or have wider heads. The config says so.",
+            "Which fields of the config does your count never read?",
+        ),
+        _fault(
+            "small_norms", "a norm counted as one number", "A norm weighs every channel.",
+            "How many channels does a norm multiply?",
+        ),
         _fault(
             "own_keys", "keys and values counted for every query head",
             "wk and wv have rows for the key/value heads alone.", "How many heads write into the cache?",
@@ -118,6 +130,8 @@ def faulty_flops(bugs: Bugs = frozenset()) -> Callable[[ModelConfig, int], int]:
     """model.flops_per_token with these bugs."""
 
     def flops(config: ModelConfig, S: int) -> int:
+        if "twice_all" in bugs:
+            return 2 * model.count_parameters(config)
         D, H, G, K, L = config.dim, config.n_heads, config.n_kv_heads, config.head_dim, config.n_layers
         matrices = L * (D * K * (2 * H + 2 * G) + 3 * D * config.hidden_dim)
         tables = 0 if "no_output" in bugs or ("tied_free" in bugs and config.tied) else 1
@@ -139,6 +153,12 @@ flops_per_token: Task = Task(
         for (name, sizes), S in zip(configs(rng), (7, 5, 3, 9, 2048), strict=True)
     ],
     misconceptions=(
+        _fault(
+            "twice_all", "two operations for every weight there is",
+            "A good rule of thumb. But not every weight is multiplied with each token, and attention works on keys "
+            "and values that are no weights.",
+            "Which weights does a token only look up, and what grows with S?",
+        ),
         _fault(
             "one_op", "one operation for a weight", "Each weight is multiplied, and the product is added: two.",
             "What does a dot product of n numbers cost?",

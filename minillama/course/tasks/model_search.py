@@ -35,10 +35,13 @@ def pass_of(kind: str, seed: int, first: int, suspect: bool) -> Outputs:
     generator = torch.Generator().manual_seed(seed)
     found = {}
     for i, name in enumerate(PARTS):
-        x = torch.randn(2, 4, 6, generator=generator) * (3000.0 if kind == "large" else 1.0)
+        x = torch.randn(2, 4, 6, generator=generator)
+        x = (x + 0.3 * x.sign()) * (3000.0 if kind == "large" else 1.0)
+        if kind == "none" and i == len(PARTS) - 3:
+            x[0, 0, 0] = 0.0  # rounded like its neighbours, and nothing beside itself
         noise, wrong = (torch.randn(2, 4, 6, generator=generator) for _ in range(2))
         if suspect:
-            x = x * (1 + 1e-6 * noise)
+            x = x + 2e-7 * x.abs().max() * noise
             if i >= first and kind != "none":
                 wrong = (wrong - wrong.mean()) * x.abs().max()
                 sizes = {"falling": 0.5 / (1 + i - first), "nan": float("nan")}
@@ -54,6 +57,8 @@ def faulty_first(bugs: Bugs = frozenset()) -> Callable[[Outputs, Outputs], str]:
         wrong = {}
         for name, expected in right.items():
             gap, size = (suspect[name] - expected), expected.abs().max()
+            if "own_size" in bugs:
+                gap, size = gap / expected.abs(), torch.ones(())
             off = gap.mean().abs() / size if "mean" in bugs else gap.abs().max() / (1 if "absolute" in bugs else size)
             limit = 0.0 if "exact" in bugs else 1e-4
             if off > limit or (off.isnan() and "blind_to_nan" not in bugs):
@@ -107,6 +112,11 @@ first_wrong_part: Task = Task(
         fault(
             "absolute", "a difference that is not measured against the numbers' size",
             "0.001 is much beside 0.01, and rounding beside 3,000.", "How large are the numbers that you compare?",
+        ),
+        fault(
+            "own_size", "a difference that is measured against each number's own size",
+            "Rounding happens in sums. A number that comes out near 0 is rounded like its large neighbours.",
+            "What does your measure say of 0.0000001 beside a true 0?",
         ),
         fault(
             "mean", "a mean of differences, in which plus and minus cancel",

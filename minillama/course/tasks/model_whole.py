@@ -51,7 +51,8 @@ def faulty_llama(bugs: Bugs) -> Callable[..., nn.Module]:
             cos, sin, mask = self.places(tokens, cache)
             x = self.tok_embeddings(tokens)
             for i, block in enumerate(self.layers):
-                x = block(x, cos, sin, mask, None if "cache_lost" in bugs else cache)
+                out = block(x, cos, sin, mask, None if "cache_lost" in bugs else cache)
+                x = x if "unused" in bugs else out
                 if "norm_each" in bugs and i + 1 < len(self.layers):
                     x = self.norm(x)
             x = x if bugs & {"no_final", "norm_missing"} else self.norm(x)
@@ -92,7 +93,8 @@ def llama_cases(rng: Generator) -> list[Case]:
 
 def lacks_norm(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
     """Are all parameters there but those of the last norm?"""
-    return all(set(entries(wanted[0])) - set(entries(got[0])) == {"norm.weight (8,)"}
+    return len(outputs) > 0 and all(
+               set(entries(wanted[0])) - set(entries(got[0])) == {"norm.weight (8,)"}
                and not set(entries(got[0])) - set(entries(wanted[0]))
                for got, wanted in zip(outputs, expected, strict=True))  # fmt: skip
 
@@ -108,6 +110,11 @@ Llama: Task = Task(
             "shared", "one block in every place",
             "Python's list times n repeats the same object n times: one set of weights, trained n times over.",
             "How many different blocks does your list hold?",
+        ),
+        fault(
+            "unused", "blocks whose results are thrown away",
+            "A block returns the stream with its additions; it does not change the one that it is given.",
+            "What becomes of what your blocks return?",
         ),
         fault(
             "no_final", "a stream that goes to the output without its norm",
