@@ -187,3 +187,55 @@ def plot_groups(n_heads: int = 4) -> Picture:
         "neighbouring query heads share one. Multi-query: one for all."
     )
     return show(figure, alt)
+
+
+def plot_moments(maps: Mapping[int, Any]) -> Picture:
+    """One head's attention at several moments of a training, in reading order, all in one scale of colours.
+
+    Args:
+        maps: steps done -> (T, T).
+    """
+    columns = 3
+    rows = math.ceil(len(maps) / columns)
+    figure, axes = new_figure(5.4, 0.2 + 1.9 * rows)
+    axes.remove()
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for place in grid:
+        place.set_axis_off()
+    highest = {}
+    for place, (step, weights) in zip(grid, maps.items(), strict=False):
+        square = np.asarray(weights, dtype=np.float64)
+        place.imshow(square, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
+        place.set_title(f"step {step:,}", fontsize="medium")
+        highest[step] = float(square[len(square) // 2 :].max(axis=1).mean())
+    said = ", ".join(f"{each:.2f} at step {step:,}" for step, each in highest.items())
+    return show(figure, f"Heat maps of one head. Mean of the largest weight of the rows in the second half: {said}.")
+
+
+def plot_training(log: Mapping[str, Any], scores: Mapping[str, Mapping[int, float]]) -> Picture:
+    """The loss of a training, and below it what was measured of the model at some of its steps.
+
+    Args:
+        log: "step" and "loss", a number each for every point.
+        scores: label -> steps done -> score from 0 to 1.
+    """
+    figure, axes = new_figure(5.4, 4.6)
+    axes.remove()
+    above, below = figure.subplots(2, 1, sharex=True)
+    steps = np.asarray(log["step"])
+    last = max(step for each in scores.values() for step in each)
+    above.plot(steps[steps <= last], np.asarray(log["loss"])[steps <= last], color=COLOURS[3], linewidth=1)
+    above.set_ylabel("loss in nats a token")
+    for (label, each), (marker, line), colour in zip(
+        scores.items(), (("o", "-"), ("s", "--"), ("^", ":")), COLOURS, strict=False
+    ):
+        below.plot(list(each), list(each.values()), marker + line, label=label, color=colour)
+    below.set(xlabel="steps of training", ylabel="score of the best head", ylim=(0, 1.05))
+    below.legend(frameon=False)
+    for each in (above, below):
+        each.spines[["top", "right"]].set_visible(False)
+    said = "; ".join(
+        f"{label} " + ", ".join(f"{score:.2f} at {step:,}" for step, score in each.items())
+        for label, each in scores.items()
+    )
+    return show(figure, f"Loss by step above; below the best head's score. {said}.")

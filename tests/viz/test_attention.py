@@ -86,3 +86,16 @@ def test_the_lab_is_live_and_reads_another_text():
     assert lab.words == list("defdefd")
     text.value = "ä"
     assert "Error" in said.value
+
+
+def test_moments_tell_how_far_the_head_had_come() -> None:
+    spread, sharp = torch.full((4, 4), 0.25), torch.eye(4)
+    alt = viz.attention.plot_moments({10: spread, 2000: sharp}).alt
+    assert "0.25 at step 10, 1.00 at step 2,000" in alt
+
+
+def test_a_training_tells_its_scores() -> None:
+    log = {"step": [0, 10, 20, 99], "loss": [3.0, 2.0, 1.0, 0.5]}
+    picture = viz.attention.plot_training(log, {"copies": {10: 0.1, 20: 0.9}, "looks back": {10: 0.5, 20: 0.5}})
+    assert "copies 0.10 at 10, 0.90 at 20; looks back 0.50 at 10" in picture.alt
+    assert picture.width > 300
