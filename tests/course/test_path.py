@@ -1,6 +1,11 @@
-"""A learner's path: exercises in Jupyter's own kernel, answers put in one by one, checked, and promoted."""
+"""A learner's path: exercises in Jupyter's own kernel, answers put in one by one, checked, promoted, and run."""
 
+import json
 import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -12,6 +17,17 @@ from minillama.course.tasks import LESSONS, tasks_of
 ROOT = Path(__file__).parents[2]
 RELEASED = [lesson for lesson in LESSONS if (ROOT / "exercises" / f"{lesson}.ipynb").exists()]
 PASSED = "✓"
+TELL = """
+import json, sys
+import minillama
+texts, homes = [], set()
+for arguments in ({}, {"path": sys.argv[1], "tokenizer": sys.argv[2]}):
+    for pieces in ({}, {"pieces": "my_llama"}):
+        model, tokenizer = minillama.load(**arguments, **pieces, quant="none", dtype="float32")
+        texts.append(minillama.generate(model, tokenizer, "Once upon a time", max_new_tokens=60, temperature=0))
+        homes |= {type(module).__module__ for module in model.modules()} if pieces else set()
+print(json.dumps([texts, sorted(homes)]))
+"""
 
 
 def outputs(cell: nbformat.NotebookNode) -> str:
@@ -51,15 +67,42 @@ def run(client: NotebookClient, cells: list[nbformat.NotebookNode], answer: int,
     return outputs(cells[check])
 
 
+@dataclass(frozen=True)
+class Walk:
+    """What a learner has after all lessons: their pieces in a folder, and what each check said."""
+
+    home: Path
+    said: dict[str, dict[str, tuple[str, str]]]
+
+
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
+    home = tmp_path_factory.mktemp("home")
+    return Walk(home, {lesson: put_in_one_by_one(lesson, home) for lesson in RELEASED})
 
 
 @pytest.mark.parametrize("lesson", RELEASED)
-def test_each_stub_fails_and_each_answer_passes(lesson: str, home: Path) -> None:
-    said = put_in_one_by_one(lesson, home)
+def test_each_stub_fails_and_each_answer_passes(lesson: str, walk: Walk) -> None:
+    said = walk.said[lesson]
     assert said.keys() == {task.id for task in tasks_of(lesson)}
     for task, (stub, answer) in said.items():
         assert not stub.startswith(PASSED), task
         assert answer.startswith(PASSED), f"{task}: {answer}"
+
+
+def test_the_model_of_ones_own_pieces_says_what_the_reference_says(walk: Walk, shared_data: Path) -> None:
+    progress = json.loads((walk.home / "my_llama" / "progress.json").read_text(encoding="utf-8"))
+    promoted = {task for task, note in progress.items() if note.get("promoted")}
+    pages = "".join((ROOT / "exercises" / f"{lesson}.ipynb").read_text(encoding="utf-8") for lesson in RELEASED)
+    assert promoted == set(re.findall(r'course\.promote\(\\"([\w.]+)', pages))  # helpers go along with the last of them
+    assert promoted >= {"norm.RMSNorm", "rope.apply_rope", "feedforward.SwiGLU", "attention.attend"}
+    found = subprocess.run(
+        [sys.executable, "-c", TELL, str(shared_data / "stories260K.bin"), str(shared_data / "tok512.bin")],
+        cwd=walk.home, env=os.environ | {"MINILLAMA_HOME": str(walk.home)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    (bundled, own_bundled, small, own_small), homes = json.loads(found.stdout)
+    assert {name for name in homes if name.startswith("my_llama.")} >= {"my_llama.feedforward.SwiGLU"}
+    assert own_bundled == bundled
+    assert own_small == small
