@@ -3,6 +3,7 @@
 from minillama.viz import (
     attention,
     attention_lab,
+    explorer,
     feedforward,
     language_model,
     model,
@@ -11,13 +12,17 @@ from minillama.viz import (
     start,
     tokenizer,
 )
+from minillama.viz.explorer import Explorer, explore
 from minillama.viz.figure import Control, Picture, new_figure, plot_lines, show
 
 __all__ = [
     "Control",
+    "Explorer",
     "Picture",
     "attention",
     "attention_lab",
+    "explore",
+    "explorer",
     "feedforward",
     "language_model",
     "model",
