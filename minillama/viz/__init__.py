@@ -6,11 +6,14 @@ from minillama.viz import (
     explorer,
     feedforward,
     language_model,
+    memory,
     model,
     norm,
+    quantization,
     rope,
     start,
     tokenizer,
+    training,
 )
 from minillama.viz.explorer import Explorer, explore
 from minillama.viz.figure import Control, Picture, new_figure, plot_lines, show
@@ -25,12 +28,15 @@ __all__ = [
     "explorer",
     "feedforward",
     "language_model",
+    "memory",
     "model",
     "new_figure",
     "norm",
     "plot_lines",
+    "quantization",
     "rope",
     "show",
     "start",
     "tokenizer",
+    "training",
 ]
