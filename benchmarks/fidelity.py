@@ -32,8 +32,8 @@ from torch import Tensor
 
 import minillama
 from minillama.checkpoint import open_checkpoint
-from minillama.checkpoint.conversion import convert
 from minillama.checkpoint.bundled import bundled_model
+from minillama.checkpoint.conversion import convert
 from minillama.checkpoint.tensors import stored_bytes
 from minillama.config import PRESETS
 from minillama.model import Pieces, count_parameters
