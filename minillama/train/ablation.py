@@ -23,7 +23,7 @@ from minillama.feedforward import SwiGLU, linear
 from minillama.files import new_file
 from minillama.model import Llama, Pieces
 from minillama.train.corpus.generate import corpus
-from minillama.train.data import Batches
+from minillama.train.data import Windows
 from minillama.train.loop import cosine_schedule, decay_groups, evaluate_loss, train_step
 
 BYTES = 256
@@ -125,12 +125,12 @@ def train_small(
     model = Llama(small_config(hidden_dim), Pieces(SwiGLU=piece))
     model.init_weights(seed)
     optimizer = torch.optim.AdamW(decay_groups(model), betas=(0.9, 0.95), fused=True)
-    batches = Batches(story_bytes("train"), SEQ_LEN, BATCH_SIZE, seed)
-    held_out = Batches(story_bytes("held_out"), SEQ_LEN, BATCH_SIZE, 0)
+    source = Windows(story_bytes("train"), SEQ_LEN, BATCH_SIZE, seed)
+    held_out = Windows(story_bytes("held_out"), SEQ_LEN, BATCH_SIZE, 0)
     losses = []
     for step in range(N_STEPS):
         lr = cosine_schedule(step, N_STEPS, PEAK_LR, WARMUP_STEPS)
-        report(step, train_step(model, optimizer, batches.batch(step), lr))
+        report(step, train_step(model, optimizer, source.batches(step), lr))
         if (step + 1) % EVAL_EVERY == 0:
             losses.append(evaluate_loss(model, held_out, EVAL_BATCHES))
     return losses

@@ -1,7 +1,9 @@
 """From documents to batches, the same ones for the same seed."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,6 +13,38 @@ from minillama.errors import DataError
 from minillama.tokenizer import Tokenizer
 
 REPEATED_SPAN = (8, 48)  # tokens, shortest and longest
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of tokens that are trained on together, and which of them count.
+
+    Padding stands on the right and counts nothing: attention looks back only, so it needs no mask.
+
+    Args:
+        tokens: (B, T + 1) int64; the first is never predicted, the last only predicted.
+        weights: (B, T + 1) float32, how much the prediction of each token counts, 0 for a prompt and for padding; None
+            where all count alike.
+    """
+
+    tokens: Tensor
+    weights: Tensor | None = None
+
+    @property
+    def total_weight(self) -> float:
+        """The weights of all predictions together: their number, where all count alike."""
+        return self.tokens[:, 1:].numel() if self.weights is None else self.weights[:, 1:].sum().item()
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on a device."""
+        return Batch(self.tokens.to(device), None if self.weights is None else self.weights.to(device))
+
+
+class Source(Protocol):
+    """What a run is trained on. Without a state of its own, a killed run goes on with the batches it would have had."""
+
+    def batches(self, step: int) -> list[Batch]:
+        """The micro-batches of one step, which depend on the source's seed and on the step alone."""
 
 
 def encode_documents(documents: Iterable[str], tokenizer: Tokenizer) -> Iterator[list[int]]:
@@ -80,8 +114,8 @@ def repeat_spans(windows: np.ndarray, share: float, first_id: int, vocab_size: i
             row[first + n + gap : first + 2 * n + gap] = span
 
 
-class Batches:
-    """Windows of a token stream in an order that depends on the seed alone: `batch(step)` needs no state.
+class Windows:
+    """Windows of a token stream in an order that depends on the seed alone.
 
     Args:
         stream: (N,) ids.
@@ -118,7 +152,7 @@ class Batches:
         start = int(self._order[place]) * self.seq_len
         return self.stream[start : start + self.seq_len + 1].astype(np.int64)
 
-    def batch(self, step: int) -> Tensor:
+    def tokens(self, step: int) -> Tensor:
         """The windows of one step, (B, T + 1) int64."""
         first = step * self.batch_size
         windows = np.stack([self._window(index) for index in range(first, first + self.batch_size)])
@@ -126,3 +160,7 @@ class Batches:
             rng = np.random.default_rng((self.seed, step, 1))
             repeat_spans(windows, self.repeat_share, *self.id_range, rng)
         return torch.from_numpy(windows)
+
+    def batches(self, step: int) -> list[Batch]:
+        """The windows of one step, all of whose tokens count."""
+        return [Batch(self.tokens(step))]

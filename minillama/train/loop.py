@@ -7,22 +7,21 @@ import csv
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from minillama.errors import ConfigError, DataError
 from minillama.files import new_file
-from minillama.loss import cross_entropy, shift_targets
 from minillama.model import Llama
 from minillama.train.copying import Copying, copy_rows, let_learn
-from minillama.train.data import Batches
+from minillama.train.data import Batch, Source, Windows
+from minillama.train.losses import summed_loss
 
 log = logging.getLogger(__name__)
 
@@ -128,59 +127,55 @@ def decay_groups(model: nn.Module, weight_decay: float = 0.1) -> list[dict]:
 def train_step(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    tokens: Tensor,
+    batches: Sequence[Batch],
     lr: float,
     clip: float = 1.0,
     bf16: bool = False,
-    weights: Tensor | None = None,
+    total: float | None = None,
 ) -> float:
-    """One step of AdamW on one batch.
+    """One step of the optimizer on the mean loss of all tokens of some micro-batches.
 
     Args:
         model: called with (B, T) ids, gives (B, T, V) logits.
         optimizer: over the model's parameters.
-        tokens: (B, T + 1) int64.
+        batches: as many as fit into the memory one after the other, on the model's device.
         lr: learning rate of this step.
         clip: gradients are scaled down to this norm if theirs is larger.
         bf16: matrix products in bfloat16.
-        weights: (B, T + 1) float32, how much the prediction of each token counts; None where all count alike.
+        total: what the sum of the losses is divided by; None for the weight of these batches.
 
     Returns:
-        The loss before the step, so weighted: nats a token.
+        The loss before the step, nats a token.
 
     Raises:
-        DataError: the loss is not a finite number.
+        DataError: the loss is not a finite number, or no token counts.
     """
-    inputs, targets = shift_targets(tokens)
-    with torch.autocast(tokens.device.type, torch.bfloat16) if bf16 else nullcontext():
-        logits = model(inputs)
-    loss = cross_entropy(logits, targets) if weights is None else _weighted(logits, targets, weights[:, 1:])
-    if not torch.isfinite(loss):
-        raise DataError(f"the loss is {loss.item()}: lower the learning rate, or look for faulty data")
+    total = sum(batch.total_weight for batch in batches) if total is None else total
+    if not total:
+        raise DataError("no token of the step counts: leave such samples out")
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    losses = []
+    for batch in batches:
+        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=bf16):
+            nats, _ = summed_loss(model, batch)
+        loss = nats / total
+        loss.backward()  # adds to the gradients of the batches before
+        losses.append(loss.detach())
+    mean = torch.stack(losses).sum().item()
+    if not math.isfinite(mean):
+        raise DataError(f"the loss is {mean}: lower the learning rate, or look for faulty data")
     nn.utils.clip_grad_norm_(model.parameters(), clip)
     for group in optimizer.param_groups:
         group["lr"] = lr
     optimizer.step()
-    return loss.item()
-
-
-def _weighted(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    each = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
-    return (each * weights.flatten()).sum() / weights.sum()
+    return mean
 
 
 @torch.no_grad()
-def evaluate_loss(model: nn.Module, batches: Batches, n_batches: int) -> float:
-    """Mean loss over the first batches, nats a token."""
-    losses = [cross_entropy(model(inputs), targets).item() for inputs, targets in _pairs(batches, n_batches)]
-    return sum(losses) / len(losses)
-
-
-def _pairs(batches: Batches, n_batches: int) -> Iterator[tuple[Tensor, Tensor]]:
-    for step in range(n_batches):
-        yield shift_targets(batches.batch(step))
+def evaluate_loss(model: nn.Module, source: Source, n_steps: int) -> float:
+    """Mean loss over the batches of the first steps, nats a token."""
+    sums = [summed_loss(model, batch) for step in range(n_steps) for batch in source.batches(step)]
+    return sum(nats.item() for nats, _ in sums) / sum(weight for _, weight in sums)
 
 
 def save_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, recipe: dict) -> None:
@@ -236,11 +231,11 @@ def train(
     recipe, path = asdict(config), out / "checkpoint.pt"
     start = resume(path, model, optimizer, recipe) if path.exists() else 0
     windows = {
-        stage: Batches(stream, stage.seq_len, stage.batch_size, config.seed, stage.repeat_share, id_range)
+        stage: Windows(stream, stage.seq_len, stage.batch_size, config.seed, stage.repeat_share, id_range)
         for stage in config.stages
         if stage.copying is None
     }
-    held_out = Batches(validation, 256, 8, seed=0)
+    held_out = Windows(validation, 256, 8, seed=0)
     emphasis = torch.tensor(sorted(emphasized), dtype=torch.int64)
     n_tokens = config.tokens_before(start)
     end = min(config.n_steps, stop_after or config.n_steps)
@@ -252,14 +247,16 @@ def train(
             if stage.copying:
                 rng = np.random.default_rng((config.seed, step, 2))
                 tokens, counted = copy_rows(stage.copying, stage.batch_size, stage.seq_len, id_range, rng)
-                weights: Tensor | None = counted.float()
+                batch = Batch(tokens, counted.float())
             else:
-                tokens = windows[stage].batch(step)
+                tokens = windows[stage].tokens(step)
                 emphatic = stage.emphasis != 1
-                weights = torch.where(torch.isin(tokens, emphasis), stage.emphasis, 1.0) if emphatic else None
+                batch = Batch(
+                    tokens, torch.where(torch.isin(tokens, emphasis), stage.emphasis, 1.0) if emphatic else None
+                )
             n_tokens += tokens.shape[0] * (tokens.shape[1] - 1)
             lr = cosine_schedule(step, config.n_steps, config.peak_lr, config.warmup_steps, config.floor)
-            loss = train_step(model, optimizer, tokens, lr, config.clip, config.bf16, weights)
+            loss = train_step(model, optimizer, [batch], lr, config.clip, config.bf16)
             last = step + 1 == end
             held = ""
             if (step + 1) % config.eval_every == 0 or last:

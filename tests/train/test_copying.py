@@ -10,6 +10,7 @@ import torch
 from minillama.config import ModelConfig
 from minillama.model import Llama
 from minillama.train.copying import Copying, copy_rows, let_learn, set_weights_to_copy
+from minillama.train.data import Batch
 from minillama.train.loop import Stage, TrainConfig, train, train_step
 
 CONFIG = ModelConfig(
@@ -59,7 +60,7 @@ def test_attention_alone_learns_and_then_everything() -> None:
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     let_learn(model, attention_only=True)
-    train_step(model, optimizer, tokens, 1e-2)
+    train_step(model, optimizer, [Batch(tokens)], 1e-2)
     changed = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
     assert {name.split(".")[-2] for name in changed} == {"wq", "wk", "wv", "wo", "attention_norm", "norm"}
     let_learn(model, attention_only=False)
@@ -70,7 +71,7 @@ def test_only_what_counts_gives_a_gradient() -> None:
     model, tokens = fresh(), torch.randint(*IDS, (1, 20))
     weights = torch.zeros(1, 20)
     weights[0, 5] = 1.0
-    loss = train_step(model, torch.optim.SGD(model.parameters(), lr=0.0), tokens, 0.0, weights=weights)
+    loss = train_step(model, torch.optim.SGD(model.parameters(), lr=0.0), [Batch(tokens, weights)], 0.0)
     expected = -fresh()(tokens[:, :-1]).log_softmax(-1)[0, 4, tokens[0, 5]].item()
     assert loss == pytest.approx(expected, rel=1e-5)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from minillama.errors import DataError
-from minillama.train.data import Batches, pack, repeat_spans, take_tokens
+from minillama.train.data import Windows, pack, repeat_spans, take_tokens
 
 STREAM = np.arange(10_001, dtype=np.uint16)
 
@@ -25,19 +25,19 @@ def test_take_tokens_takes_just_so_many() -> None:
 
 
 def test_an_epoch_reads_every_window_once() -> None:
-    batches = Batches(STREAM, seq_len=100, batch_size=10, seed=3)
-    starts = Counter(int(row[0]) for step in range(10) for row in batches.batch(step))
+    batches = Windows(STREAM, seq_len=100, batch_size=10, seed=3)
+    starts = Counter(int(row[0]) for step in range(10) for row in batches.tokens(step))
     assert starts == Counter(range(0, 10_000, 100))
-    assert batches.batch(0).shape == (10, 101)
-    assert [int(row[0]) for row in batches.batch(0)] != [int(row[0]) for row in batches.batch(10)]
+    assert batches.tokens(0).shape == (10, 101)
+    assert [int(row[0]) for row in batches.tokens(0)] != [int(row[0]) for row in batches.tokens(10)]
 
 
 def test_a_batch_depends_on_seed_and_step_alone() -> None:
-    make = lambda seed: Batches(STREAM, 64, 4, seed, repeat_share=0.9, id_range=(20_000, 20_100))  # noqa: E731
+    make = lambda seed: Windows(STREAM, 64, 4, seed, repeat_share=0.9, id_range=(20_000, 20_100))  # noqa: E731
     forward, backward = make(1), make(1)
-    ahead = [forward.batch(step) for step in range(5)]
-    assert all(torch.equal(backward.batch(step), ahead[step]) for step in reversed(range(5)))
-    assert not torch.equal(make(2).batch(0), ahead[0])
+    ahead = [forward.tokens(step) for step in range(5)]
+    assert all(torch.equal(backward.tokens(step), ahead[step]) for step in reversed(range(5)))
+    assert not torch.equal(make(2).tokens(0), ahead[0])
 
 
 def test_repeated_spans_come_twice() -> None:
@@ -58,4 +58,4 @@ def test_repeated_spans_come_twice() -> None:
 
 def test_too_little_text_is_refused() -> None:
     with pytest.raises(DataError, match="make 0 windows of 100"):
-        Batches(STREAM[:100], 100, 1, 0)
+        Windows(STREAM[:100], 100, 1, 0)

@@ -10,6 +10,7 @@ import torch
 from minillama.config import ModelConfig
 from minillama.errors import ConfigError, DataError
 from minillama.model import Llama
+from minillama.train.data import Batch
 from minillama.train.loop import Stage, TrainConfig, cosine_schedule, decay_groups, train, train_step
 
 CONFIG = ModelConfig(
@@ -99,13 +100,32 @@ def test_gradients_are_clipped_and_a_loss_that_is_no_number_stops_the_run() -> N
     model = fresh()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     before = [p.detach().clone() for p in model.parameters()]
-    train_step(model, optimizer, torch.randint(20, (2, 9)), lr=1.0, clip=1e-3)
+    train_step(model, optimizer, [Batch(torch.randint(20, (2, 9)))], lr=1.0, clip=1e-3)
     moved = math.sqrt(sum((p - q).pow(2).sum().item() for p, q in zip(model.parameters(), before, strict=True)))
     assert moved == pytest.approx(1e-3, rel=1e-2)
     with torch.no_grad():
         model.norm.weight[0] = math.nan
     with pytest.raises(DataError, match="the loss is nan"):
-        train_step(model, optimizer, torch.randint(20, (2, 9)), lr=1.0)
+        train_step(model, optimizer, [Batch(torch.randint(20, (2, 9)))], lr=1.0)
+
+
+def test_micro_batches_give_the_step_of_one_batch() -> None:
+    tokens, weights = torch.randint(20, (6, 9)), torch.rand(6, 9)
+    weights[0, 2:] = 0.0  # so that a mean of means would be another loss
+    steps = []
+    for parts in (Batch(tokens, weights),), [Batch(tokens[i], weights[i]) for i in (slice(1), slice(1, 6))]:
+        model = fresh()
+        loss = train_step(model, torch.optim.SGD(model.parameters(), lr=1.0), parts, lr=1.0, clip=0.5)
+        steps.append((loss, model))
+    assert steps[0][0] == pytest.approx(steps[1][0], rel=1e-6)
+    for one, many in zip(steps[0][1].parameters(), steps[1][1].parameters(), strict=True):
+        torch.testing.assert_close(one, many)
+
+
+def test_a_step_without_a_token_that_counts_is_refused() -> None:
+    model = fresh()
+    with pytest.raises(DataError, match="no token of the step counts"):
+        train_step(model, torch.optim.SGD(model.parameters()), [Batch(torch.ones(1, 4).long(), torch.zeros(1, 4))], 1.0)
 
 
 def test_stages_follow_each_other() -> None:
