@@ -42,6 +42,7 @@ FLOORS: dict[str, int] = {
     "minillama.chat": 6,
     "minillama.trace": 6,
     "minillama.evaluate": 6,
+    "minillama.parallel": 6,
     "minillama": 7,  # offers the public names of floors 0 to 6 and imports them when they are asked for
     "minillama.train.": 7,
     "minillama.viz.": 8,

@@ -105,6 +105,18 @@ def load(
     return model, words
 
 
+def load_opened(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype) -> Llama:
+    """The torch model of a checkpoint that is open already, or of a share of one; all of its weights as floats.
+
+    Raises:
+        CheckpointError, NotEnoughMemoryError: see load.
+    """
+    plan = dict.fromkeys(checkpoint.tensors, "float")
+    _check_memory(checkpoint, plan, dtype, device, engine=False)
+    with named(checkpoint.path):
+        return _build(checkpoint, plan, dtype, device, Pieces())
+
+
 def load_tokenizer(path: str | Path | None = None) -> Tokenizer:
     """The tokenizer of a tokenizer file, or of any model that `load` takes.
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Option
@@ -25,6 +25,7 @@ from minillama.cli.arguments import (
     use_cache_type,
     use_threads,
 )
+from minillama.cli.processes import load_share, same_seed, started_by_torchrun
 
 
 def generate(
@@ -46,7 +47,7 @@ def generate(
     dtype: DtypeOption = None,
     tokenizer: TokenizerOption = None,
 ) -> None:
-    """Print a prompt and how the model continues it."""
+    """Print a prompt and how the model continues it; under torchrun, by a model that is cut over its processes."""
     text = read_text(prompt, prompt_file, "--prompt")
     path = find_model(model)
     use_threads(threads)
@@ -55,7 +56,10 @@ def generate(
     from minillama.sampling import check_sampling
 
     check_sampling(temperature, top_k, top_p, min_p, repetition_penalty)  # before the long load
-    loaded, reader = minillama.load(path, quant=quant, device=device, dtype=dtype, tokenizer=tokenizer)
+    load: Any = minillama.load
+    if started_by_torchrun():
+        load, seed = load_share, same_seed(device, seed)
+    loaded, reader = load(path, quant=quant, device=device, dtype=dtype, tokenizer=tokenizer)
     use_cache_type(loaded, cache_type)
     watch = Stopwatch(loaded)
     stream = partial(

@@ -1,0 +1,57 @@
+"""Commands that torchrun starts in several processes."""
+
+import atexit
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minillama.errors import ConfigError
+
+if TYPE_CHECKING:
+    from minillama.model import Llama
+    from minillama.tokenizer import Tokenizer
+
+
+def started_by_torchrun() -> bool:
+    """Is this one of several processes?"""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def same_seed(device: str, seed: int | None) -> int:
+    """Join the other processes, and agree on a seed with them.
+
+    Args:
+        device: "cpu" or "cuda".
+        seed: None draws one.
+    """
+    import torch
+    import torch.distributed as dist
+
+    from minillama.parallel import process_group
+
+    stack = ExitStack()
+    atexit.register(stack.close)
+    own = stack.enter_context(process_group(device))
+    chosen = torch.tensor([torch.seed() % 2**31 if seed is None else seed], device=own)
+    dist.broadcast(chosen, 0)
+    return int(chosen)
+
+
+def load_share(
+    path: Path, *, quant: str | None, device: str, dtype: str | None, tokenizer: Path | None
+) -> "tuple[Llama, Tokenizer]":
+    """Load this process's share of a model; after it, only the first process prints results and notes.
+
+    Raises:
+        ConfigError: a quantization was asked for.
+    """
+    if quant not in (None, "none"):
+        raise ConfigError(f"quant is {quant!r}, but a model over several processes keeps floats: leave it out")
+    from minillama.parallel import load_parallel, own_device, place
+
+    model, words = load_parallel(path, device=own_device(device), dtype=dtype, tokenizer=tokenizer)
+    if place()[0]:
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (to the end of the process)
+    return model, words
