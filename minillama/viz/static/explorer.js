@@ -34,7 +34,7 @@ h3 { font-size: 13px; font-weight: 650; }
 .number, td.n, .score { font-variant-numeric: tabular-nums; }
 .bar { display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: center; }
 .head { justify-content: space-between; align-items: baseline; margin-bottom: 8px; }
-.layout { display: grid; gap: 12px; margin-top: 12px; grid-template-columns: minmax(0, 1fr); }
+.layout { display: grid; gap: 12px; margin-top: 12px; align-items: start; grid-template-columns: minmax(0, 1fr); }
 .card { border: 1px solid var(--line); border-radius: 10px; padding: 12px; min-width: 0; }
 .card > * + * { margin-top: 8px; }
 .root > .card + .card { margin-top: 12px; }
@@ -59,12 +59,13 @@ button:hover:not(:disabled) { border-color: var(--accent); }
 button[aria-pressed=true] { border-color: var(--accent); background: var(--tint); box-shadow: inset 0 -2px var(--accent); }
 button:disabled { cursor: default; color: var(--muted); }
 input[type=text] { flex: 1 1 16em; min-width: 0; background: var(--bg); }
-input[type=range] { flex: 1 1 12em; min-width: 0; accent-color: var(--accent); }
+input[type=range] { width: 100%; margin: 0; height: 20px; accent-color: var(--accent); }
+.training { padding: 6px 8px 0; } /* as wide as the way of a slider's thumb */
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .error { color: var(--strong); white-space: pre-wrap; overflow-wrap: anywhere; }
 .error:empty, .note:empty { display: none; }
 
-.tokens { max-height: 232px; overflow-y: auto; padding: 3px; margin: -3px; }
+.tokens { max-height: 276px; overflow-y: auto; padding: 3px; margin: -3px; }
 .tokens > div { display: flex; flex-wrap: wrap; gap: 3px 2px; }
 .token {
   position: relative; padding: 1px 4px 15px; border-radius: 5px; min-width: 26px; cursor: pointer; white-space: pre;
@@ -95,6 +96,7 @@ input[type=range] { flex: 1 1 12em; min-width: 0; accent-color: var(--accent); }
 }
 .small .cell .score { display: none; }
 .cell[aria-selected=true] { box-shadow: 0 0 0 2px var(--bg), 0 0 0 4px var(--accent); z-index: 1; }
+.cell.off .score { display: none; }
 .cell.off::after {
   content: "off"; position: absolute; inset: 0; display: grid; place-items: center; font-size: 10px; border-radius: 3px;
   background: repeating-linear-gradient(45deg, var(--bg) 0 3px, transparent 3px 7px); font-weight: 700;
@@ -114,7 +116,8 @@ input[type=range] { flex: 1 1 12em; min-width: 0; accent-color: var(--accent); }
 .rows .active, .columns .active { color: var(--fg); font-weight: 700; }
 .band { position: absolute; pointer-events: none; border: 1px solid #fff; outline: 1px solid #000; left: 0; right: 0; }
 .spot { position: absolute; border: 2px solid #fff; outline: 1px solid #000; min-width: 7px; min-height: 7px; translate: -50% -50%; pointer-events: none; }
-.legend { justify-content: flex-end; font-size: 11px; color: var(--muted); }
+.legend { font-size: 11px; color: var(--muted); }
+.legend :first-child { margin-right: auto; }
 .legend canvas { width: 96px; height: 10px; border-radius: 2px; }
 
 table { border-collapse: collapse; width: 100%; font-size: 12.5px; }
@@ -126,7 +129,7 @@ td.piece { white-space: pre; max-width: 9em; overflow: hidden; text-overflow: el
 .meter { position: relative; height: 12px; background: var(--soft); border-radius: 3px; min-width: 40px; }
 .meter i { position: absolute; left: 0; top: 0; bottom: 0; background: var(--accent); border-radius: 3px; }
 .meter b { position: absolute; top: -2px; bottom: -2px; width: 2px; background: var(--fg); }
-.lens td { white-space: pre; max-width: 7.5em; overflow: hidden; text-overflow: ellipsis; }
+.lens td { white-space: pre; max-width: 5.6em; overflow: hidden; text-overflow: ellipsis; }
 .lens small { color: var(--muted); font-size: 11px; }
 .lens .true { font-weight: 700; text-decoration: underline; text-underline-offset: 2px; }
 .scroll { overflow: auto; max-height: 300px; }
@@ -254,6 +257,11 @@ class Explorer {
       event.preventDefault();
       this.ask(this.off);
     });
+    this.prompt.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault(); // JupyterLab keeps a browser from sending a form by Enter
+      form.requestSubmit();
+    });
     this.error = make("p", { className: "error", role: "alert" });
     this.note = make("p", { className: "muted note" });
     this.snapshots = make("div", { className: "card" });
@@ -284,7 +292,7 @@ class Explorer {
     const shades = scale.getContext("2d").createImageData(96, 1);
     for (let i = 0; i < 96; i++) paint(shades.data, i, i / 95);
     scale.getContext("2d").putImageData(shades, 0, 0);
-    const legend = make("div", { className: "bar legend" }, make("span", {}, "rows look, columns are looked at"), "0", scale, this.top);
+    const legend = make("div", { className: "bar legend" }, make("span", {}, "rows look, columns are looked at"), make("span", {}, "0"), scale, this.top);
     this.allWeights = make("tbody");
     this.all = make(
       "details", { ontoggle: () => this.showAllWeights() }, make("summary", {}, "every weight of this row, as a table"),
@@ -602,7 +610,7 @@ class Explorer {
       for (let k = 0; k < (this.frame.square ? T : q + 1); k++)
         paint(image.data, q * T + k, shown[q * T + k] / (largest || 1));
     context.putImageData(image, 0, 0);
-    setText(this.top, `${largest.toFixed(2)} ${this.byValue ? "of what is brought" : "attention"}`);
+    setText(this.top, largest.toFixed(2));
     this.square.setAttribute("aria-label", `${this.byValue ? "Attention times value length" : "Attention"} of layer ` +
       `${this.layer}, head ${this.head}: rows look, columns are looked at`);
   }
@@ -617,7 +625,9 @@ class Explorer {
   // One token, or one weight
 
   get look() {
-    return this.pin ? { ...this.pin, k: this.pin.k ?? this.hover?.k ?? this.hover?.other } : this.hover ?? { q: this.T - 1 };
+    if (!this.pin) return this.hover ?? { q: this.T - 1 };
+    const other = this.hover?.other === this.pin.q ? undefined : this.hover?.other;
+    return { q: this.pin.q, k: this.pin.k ?? this.hover?.k ?? other };
   }
 
   // A token under the mouse looks; while another one is pinned, it is looked at.
@@ -821,7 +831,7 @@ class Explorer {
       this.lensCard.replaceChildren(make("h3", {}, "Logit lens"), make("p", { className: "muted" }, `Missing: ${this.payload.notes.lens ?? "no stream"}.`));
       return;
     }
-    this.lensCaption = make("caption");
+    this.lensCaption = make("p", { className: "muted" });
     const body = make("tbody");
     for (let i = 0; i <= layers; i++) {
       const cells = lens.ids[i][0].map(() => {
@@ -836,15 +846,16 @@ class Explorer {
     this.lensTrue = make("th", { className: "n", scope: "col" });
     const head = make("tr", {}, make("th", { scope: "col" }, "after"), ...["first", "second", "third"].slice(0, lens.ids[0][0].length)
       .map((name) => make("th", { scope: "col" }, name)), this.lensTrue);
-    this.lensCard.replaceChildren(make("div", { className: "scroll", tabindex: "0", role: "region", "aria-label": "Logit lens" },
-      make("table", {}, this.lensCaption, make("thead", {}, head), make("tbody", {}, ...body.children))));
+    this.lensCard.replaceChildren(make("h3", {}, "Logit lens"), this.lensCaption,
+      make("div", { className: "scroll", tabindex: "0", role: "region", "aria-label": "Logit lens" },
+      make("table", {}, make("thead", {}, head), make("tbody", {}, ...body.children))));
   }
 
   showLens(q) {
     const { lens } = this.frame;
     if (!lens) return;
     const following = this.payload.tokens[q + 1];
-    setText(this.lensCaption, `Logit lens: what each layer would say after ${this.quoted(q)}`);
+    setText(this.lensCaption, `What each layer would say after ${this.quoted(q)}, if it were the last.`);
     setText(this.lensTrue, following == null ? "" : `true: “${this.word(following)}”`);
     this.lensRows.forEach(({ cells, true_ }, i) => {
       cells.forEach((cell, rank) => {
@@ -866,7 +877,8 @@ class Explorer {
     if (frames.length < 2) return;
     const name = make("span", { className: "number" });
     const slider = make("input", { type: "range", min: 0, max: frames.length - 1, step: 1, value: this.at, "aria-label": "Moment of the training" });
-    const chart = make("div");
+    const chart = make("div", { className: "training" });
+    this.trainingSay = make("p", { className: "muted bar number" });
     const show = () => {
       setText(name, this.frame.label);
       slider.setAttribute("aria-valuetext", name.textContent);
@@ -877,8 +889,8 @@ class Explorer {
       this.showFrame();
       show();
     });
-    this.drawTraining = () => chart.replaceChildren(...this.trainingChart());
-    this.snapshots.replaceChildren(make("div", { className: "bar" }, make("h3", {}, "Training"), slider, name), chart);
+    this.drawTraining = () => chart.replaceChildren(this.trainingChart());
+    this.snapshots.replaceChildren(make("div", { className: "bar head" }, make("h3", {}, "Moments of the training"), name), chart, slider, this.trainingSay);
     show();
   }
 
@@ -887,21 +899,21 @@ class Explorer {
     const kind = this.kind in frames[0].scores ? this.kind : kinds.includes("induction") ? "induction" : kinds[0];
     const losses = frames.map((frame) => frame.loss ?? 0), most = Math.max(...losses);
     const best = frames.map((frame) => this.strongest(kind, frame)[0].score);
-    const x = (i) => 8 + (584 * i) / Math.max(1, frames.length - 1), y = (part) => 74 - 68 * part;
-    const line = (heights, stroke, dashes) => make("polyline", {
-      svg: true, points: heights.map((height, i) => `${x(i)},${y(height)}`).join(" "), fill: "none", stroke,
-      "stroke-width": 2, "stroke-dasharray": dashes, "vector-effect": "non-scaling-stroke",
-    });
+    const x = (i) => `${(100 * i) / frames.length}%`, y = (part) => 66 - 62 * part; // above the stops of the slider
+    const line = (heights, stroke, dashes) => heights.slice(1).map((height, i) => make("line", {
+      svg: true, x1: x(i), x2: x(i + 1), y1: y(heights[i]), y2: y(height), stroke, "stroke-width": 2, "stroke-dasharray": dashes,
+    }));
+    const dots = (heights, fill, r) => heights.map((height, i) => make("circle", { svg: true, cx: x(i), cy: y(height), r, fill }));
+    const squares = (heights) => heights.map((height, i) => make("g", { svg: true, fill: "currentColor" },
+      make("rect", { svg: true, x: x(i), y: y(height) - 4, width: 8, height: 8, transform: "translate(-4 0)" })));
     const told = frames.map((frame, i) => `${frame.label}: loss ${fixed(losses[i], 2)}, best ${kind} head ${fixed(best[i], 2)}`);
-    const chart = make("svg", { viewBox: "0 0 600 80", role: "img", "aria-label": `${told.join("; ")}.` },
-      ...(this.isModel ? [] : [make("rect", { svg: true, x: x(this.at) - 9, y: 0, width: 18, height: 80, rx: 5, fill: "var(--line)" })]),
-      line(losses.map((loss) => loss / most), "currentColor", "5 4"), line(best, "var(--accent)"),
-      ...losses.map((loss, i) => make("rect", { svg: true, x: x(i) - 4, y: y(loss / most) - 4, width: 8, height: 8, fill: "currentColor" })),
-      ...best.map((score, i) => make("circle", { svg: true, cx: x(i), cy: y(score), r: 5, fill: "var(--accent)" })));
-    const own = this.frame.scores[kind] ? this.strongest(kind)[0].score : null;
-    return [chart, make("p", { className: "muted bar number" },
+    const parts = losses.map((loss) => loss / most), own = this.frame.scores[kind] ? this.strongest(kind)[0].score : null;
+    this.trainingSay.replaceChildren(
       make("span", {}, `■ loss of this text: ${fixed(this.frame.loss, 2)} nats a token, of ${fixed(most, 2)} at most`),
-      make("span", {}, `● best ${kind} head: ${fixed(own, 2)}, of 1`))];
+      make("span", {}, `● best ${kind} head: ${fixed(own, 2)}, of 1`));
+    return make("svg", { role: "img", "aria-label": `${told.join("; ")}.`, style: "height:72px" },
+      make("line", { svg: true, x1: x(this.at), x2: x(this.at), y1: 0, y2: 72, stroke: "var(--line)", "stroke-width": 14 }),
+      ...line(parts, "currentColor", "5 4"), ...line(best, "var(--accent)"), ...squares(parts), ...dots(best, "var(--accent)", 5));
   }
 
   // The keyboard
