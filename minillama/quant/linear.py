@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from minillama.errors import ShapeError
 from minillama.quant.formats import FORMATS, row_bytes
+from minillama.quant.kernels.floats import COMPILED
 from minillama.shapes import check_shape
 
 VALUES_AT_ONCE = 1 << 18  # 1 MB of float32: these stay in the processor's cache between being made and being used
@@ -38,7 +39,12 @@ class QuantMatrix:
 
     def rows(self, which: slice | np.ndarray) -> Tensor:
         """Some rows as float32 (n, K), in memory of their own."""
-        values = FORMATS[self.format].dequantize(self.blocks[which])
+        blocks = self.blocks[which]
+        if self.format in COMPILED and blocks.flags.c_contiguous:
+            out = np.empty((len(blocks), self.shape[1]), np.float32)
+            COMPILED[self.format](blocks, out)
+            return torch.from_numpy(out)
+        values = FORMATS[self.format].dequantize(blocks)
         return torch.from_numpy(values if values.flags.writeable else values.copy())  # f32 rows need no dequantizing
 
     def pieces(self) -> list[slice]:
@@ -46,25 +52,33 @@ class QuantMatrix:
         step = max(1, VALUES_AT_ONCE // self.shape[1])
         return [slice(start, min(start + step, self.shape[0])) for start in range(0, self.shape[0], step)]
 
+    def times(self, x: Tensor) -> Tensor:
+        """x W^T: float (M, K) -> (M, N) of the same dtype, W made in pieces."""
+        out = x.new_empty(len(x), self.shape[0])
+        for piece in self.pieces():
+            out[:, piece] = x @ self.rows(piece).to(x.dtype).T
+        return out
+
+    def times_back(self, grad: Tensor) -> Tensor:
+        """grad W, which brings a gradient from the outputs to the inputs: (M, N) -> float32 (M, K)."""
+        out = torch.zeros(len(grad), self.shape[1])
+        for piece in self.pieces():
+            out += grad[:, piece] @ self.rows(piece).to(grad.dtype)
+        return out
+
 
 class _Product(torch.autograd.Function):
-    """x W^T, with a gradient for x; W is made in pieces, forwards and backwards."""
+    """x W^T, with a gradient for x; neither way holds the whole of W as floats."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, matrix: QuantMatrix) -> Tensor:
         ctx.matrix = matrix  # type: ignore[attr-defined]
-        out = x.new_empty(len(x), matrix.shape[0])  # (M, N)
-        for piece in matrix.pieces():
-            out[:, piece] = x @ matrix.rows(piece).T
-        return out
+        return matrix.times(x)
 
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
         matrix: QuantMatrix = ctx.matrix  # type: ignore[attr-defined]
-        out = grad.new_zeros(len(grad), matrix.shape[1])  # (M, K)
-        for piece in matrix.pieces():
-            out.addmm_(grad[:, piece], matrix.rows(piece))
-        return out, None
+        return matrix.times_back(grad), None
 
 
 class QuantLinear(nn.Module):
