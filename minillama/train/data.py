@@ -39,6 +39,13 @@ class Batch:
         """The same batch on a device."""
         return Batch(self.tokens.to(device), None if self.weights is None else self.weights.to(device))
 
+    def split(self, n_rows: int | None) -> list["Batch"]:
+        """Micro-batches of at most so many rows; None for one of all rows."""
+        if n_rows is None:
+            return [self]
+        parts = [slice(start, start + n_rows) for start in range(0, len(self.tokens), n_rows)]
+        return [Batch(self.tokens[part], None if self.weights is None else self.weights[part]) for part in parts]
+
 
 class Source(Protocol):
     """What a run is trained on. Without a state of its own, a killed run goes on with the batches it would have had."""

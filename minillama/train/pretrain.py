@@ -16,20 +16,26 @@ from minillama.checkpoint.source import from_model
 from minillama.config import PRESETS, ModelConfig
 from minillama.errors import ConfigError
 from minillama.files import new_file
+from minillama.generation import generate
 from minillama.model import Llama
 from minillama.tokenizer.bpe import FIRST_PIECES, alphabet, train_bpe, vocabulary_from_merges
 from minillama.tokenizer.sentencepiece import SentencePieceTokenizer, serialize_vocabulary
 from minillama.train.copying import Copying, set_weights_to_copy
 from minillama.train.corpus import stories
-from minillama.train.data import encode_documents, take_tokens
-from minillama.train.loop import Stage, TrainConfig, train
+from minillama.train.data import Windows, encode_documents, take_tokens
+from minillama.train.loop import evaluate_loss, train
+from minillama.train.machine import evaluating
+from minillama.train.runs import Progress
+from minillama.train.stages import Stage, StagedConfig, StagedText
 
 log = logging.getLogger(__name__)
 
 VOCABULARY_STORIES = 4000  # what the merges are learned from
 VALIDATION_TOKENS = 100_000
+VALIDATION_WINDOW, VALIDATION_ROWS, VALIDATION_STEPS = 256, 8, 8  # what an evaluation reads
+SAMPLE_PROMPT, SAMPLE_TOKENS = "Once upon a time", 60
 PRONOUNS = ("he", "she", "him", "her", "his", "himself", "herself")  # rare, and hard: their sense is far back
-BUNDLED_RECIPE = TrainConfig(
+BUNDLED_RECIPE = StagedConfig(
     n_steps=9_000,
     peak_lr=1e-3,
     warmup_steps=50,
@@ -66,20 +72,22 @@ def pretrain(
     out: Path,
     *,
     config: ModelConfig = PRESETS["tiny"],
-    recipe: TrainConfig = BUNDLED_RECIPE,
-    report: Callable[[int, float], None] = lambda step, loss: None,
+    recipe: StagedConfig = BUNDLED_RECIPE,
+    report: Callable[[Progress], None] = lambda progress: None,
     stop_after: int | None = None,
     snapshots: Collection[int] = (),
+    micro_batch: int | None = None,
 ) -> Path:
     """Train a model on generated stories and write it as an F16 GGUF file with its tokenizer.
 
     Args:
-        out: folder for everything: tokenizer.model, tokens.npy, checkpoint.pt, log.csv, recipe.json, model.gguf.
+        out: folder for everything: tokenizer.model, tokens.npy, checkpoint.pt, log.csv, samples.csv, model.gguf.
         config: the model's sizes.
         recipe: how long and how; its seed is the seed of the stories too.
-        report: called with step and loss after every step.
+        report: called after every step.
         stop_after: steps to stop after, to go on another time; None for the end of the run.
         snapshots: steps after which the model is written as it is then, to snapshot-NNNNNN.gguf in Q8_0.
+        micro_batch: rows at once at most; the gradients of a step are summed over them.
 
     Returns:
         The path of model.gguf.
@@ -100,13 +108,23 @@ def pretrain(
     else:
         model.init_weights(recipe.seed)
 
-    def after_step(step: int, loss: float) -> None:
-        if step + 1 in snapshots:
-            write_gguf(from_model(model, tokenizer), out / f"snapshot-{step + 1:06}.gguf", format="q8_0")
-        report(step, loss)
+    source = StagedText(stream, recipe, (FIRST_PIECES, config.vocab_size), pronoun_ids(tokenizer), micro_batch)
+    validation = Windows(held_out, VALIDATION_WINDOW, VALIDATION_ROWS, seed=0)
 
-    id_range = (FIRST_PIECES, config.vocab_size)
-    train(model, stream, held_out, recipe, out, id_range, after_step, stop_after, pronoun_ids(tokenizer))
+    def look() -> tuple[float, str]:
+        with evaluating(model):
+            text = generate(model, tokenizer, SAMPLE_PROMPT, SAMPLE_TOKENS)
+        return evaluate_loss(model, validation, VALIDATION_STEPS), SAMPLE_PROMPT + text
+
+    def after_step(progress: Progress) -> None:
+        if progress.step in snapshots:
+            write_gguf(from_model(model, tokenizer), out / f"snapshot-{progress.step:06}.gguf", format="q8_0")
+        report(progress)
+
+    train(
+        model, source, recipe, out, look=look, report=after_step, stop_after=stop_after,
+        before_step=lambda step: source.choose_learning(model, step), about={"micro_batch": micro_batch},
+    )  # fmt: skip
     path = out / "model.gguf"
     write_gguf(from_model(model, tokenizer), path, format="f16")
     log.info("wrote %s", path)
@@ -122,11 +140,12 @@ def _tokenizer(path: Path, config: ModelConfig, seed: int) -> SentencePieceToken
     return SentencePieceTokenizer.from_file(path)
 
 
-def _tokens(path: Path, tokenizer: SentencePieceTokenizer, recipe: TrainConfig, split: str, n: int) -> np.ndarray:
+def _tokens(path: Path, tokenizer: SentencePieceTokenizer, recipe: StagedConfig, split: str, n: int) -> np.ndarray:
     note = path.with_suffix(".json")
     wanted = {"seed": recipe.seed, "split": split, "tokens": n}
     if not (path.exists() and note.exists() and json.loads(note.read_text(encoding="utf-8")) == wanted):
         log.info("writing %s tokens of stories to %s", f"{n:,}", path)
+        note.unlink(missing_ok=True)  # it must not speak of tokens that are not there yet
         tokens = take_tokens(encode_documents(stories(recipe.seed, split), tokenizer), n)
         with new_file(path) as file:
             np.save(file, tokens)

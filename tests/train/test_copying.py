@@ -11,7 +11,8 @@ from minillama.config import ModelConfig
 from minillama.model import Llama
 from minillama.train.copying import Copying, copy_rows, let_learn, set_weights_to_copy
 from minillama.train.data import Batch
-from minillama.train.loop import Stage, TrainConfig, train, train_step
+from minillama.train.loop import train, train_step
+from minillama.train.stages import Stage, StagedConfig, StagedText
 
 CONFIG = ModelConfig(
     dim=64, n_layers=2, n_heads=4, n_kv_heads=2, hidden_dim=96, vocab_size=48, max_seq_len=256, tied=True
@@ -77,11 +78,14 @@ def test_only_what_counts_gives_a_gradient() -> None:
 
 
 def test_a_run_learns_to_copy_tokens_in_an_order_it_has_never_seen(tmp_path: Path) -> None:
-    recipe = TrainConfig(
+    recipe = StagedConfig(
         stages=(Stage(share=1.0, seq_len=48, batch_size=16, copying=Copying(longest=6, gap=3)),),
         n_steps=350, peak_lr=3e-3, warmup_steps=20,
     )  # fmt: skip
     model, losses = fresh(), list[float]()
-    stream = np.zeros(5000, np.uint16)
-    train(model, stream, stream, recipe, tmp_path, IDS, report=lambda step, loss: losses.append(loss))
+    source = StagedText(np.zeros(5000, np.uint16), recipe, IDS)
+    train(
+        model, source, recipe, tmp_path, report=lambda progress: losses.append(progress.loss),
+        before_step=lambda step: source.choose_learning(model, step),
+    )  # fmt: skip
     assert sum(losses[-10:]) / 10 < 0.5 * losses[0]

@@ -1,31 +1,48 @@
 import csv
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers import get_linear_schedule_with_warmup
 
 from minillama.config import ModelConfig
 from minillama.errors import ConfigError, DataError
 from minillama.model import Llama
-from minillama.train.data import Batch
-from minillama.train.loop import Stage, TrainConfig, cosine_schedule, decay_groups, train, train_step
+from minillama.train.data import Batch, Windows
+from minillama.train.loop import (
+    cosine_schedule,
+    decay_groups,
+    evaluate_loss,
+    learning_rate,
+    train,
+    train_step,
+)
+from minillama.train.lora import LoRAConfig, add_lora
+from minillama.train.recipe import TrainConfig
+from minillama.train.runs import Progress
 
 CONFIG = ModelConfig(
     dim=32, n_layers=2, n_heads=4, n_kv_heads=2, hidden_dim=48, vocab_size=20, max_seq_len=512, tied=True
 )
-RECIPE = TrainConfig(
-    stages=(Stage(share=0.5, seq_len=16, batch_size=4), Stage(share=0.5, seq_len=32, batch_size=2)),
-    n_steps=40, warmup_steps=5, peak_lr=1e-2, eval_every=10, save_every=10,
-)  # fmt: skip
+RECIPE = TrainConfig(n_steps=40, warmup_steps=5, peak_lr=1e-2, eval_every=10, save_every=10)
 STREAM = np.tile(np.arange(20, dtype=np.uint16), 300)  # 0 1 2 ... 19 0 1 2 ...: a child could go on
+SOURCE = Windows(STREAM, 16, 4, seed=0)
 
 
 def fresh() -> Llama:
     model = Llama(CONFIG)
     model.init_weights(0)
+    return model
+
+
+def adapted() -> Llama:
+    model = fresh()
+    add_lora(model, LoRAConfig(rank=2, dropout=0.5))
     return model
 
 
@@ -35,37 +52,130 @@ def logged(folder: Path) -> list[list[str]]:
 
 
 def test_loss_falls_and_the_model_says_what_it_has_learned(tmp_path: Path) -> None:
-    losses: list[float] = []
+    reports: list[Progress] = []
     model = fresh()
-    train(model, STREAM, STREAM, RECIPE, tmp_path, report=lambda step, loss: losses.append(loss))
-    assert losses[0] > math.log(20)
-    assert losses[-1] < 0.5
+    train(model, SOURCE, RECIPE, tmp_path, report=reports.append)
+    assert reports[0].loss > math.log(20)
+    assert reports[-1].loss < 0.5
+    assert [each.step for each in reports] == list(range(1, 41))
+    assert reports[-1].n_tokens == 40 * 64
     assert [row[0] for row in logged(tmp_path)] == ["step", *map(str, range(40))]
     assert model(torch.arange(3, 12)[None]).argmax(-1)[0, -3:].tolist() == [10, 11, 12]
 
 
-def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    whole, killed = fresh(), fresh()
-    train(whole, STREAM, STREAM, RECIPE, tmp_path / "whole")
+@pytest.mark.parametrize("start", [fresh, adapted])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, start: Callable[[], Llama], recompute: bool
+) -> None:
+    recipe = replace(RECIPE, recompute=recompute)
+    whole, killed, resumed = start(), start(), start()
+    train(whole, SOURCE, recipe, tmp_path / "whole")
 
-    def kill(step: int, loss: float) -> None:
-        if step == 26:
+    def kill(progress: Progress) -> None:
+        if progress.step == 27:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(killed, STREAM, STREAM, RECIPE, tmp_path / "killed", report=kill)
-    resumed = fresh()
-    train(resumed, STREAM, STREAM, RECIPE, tmp_path / "killed")
+        train(killed, SOURCE, recipe, tmp_path / "killed", report=kill)
+    torch.manual_seed(5)  # what others draw changes nothing
+    train(resumed, SOURCE, recipe, tmp_path / "killed")
     assert logged(tmp_path / "killed") == logged(tmp_path / "whole")
     for ours, theirs in zip(resumed.parameters(), whole.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
 
+def test_dropout_follows_the_seed_and_leaves_the_callers_numbers_alone(tmp_path: Path) -> None:
+    models = [adapted() for _ in range(3)]
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    for model, name, seed in zip(models, ("one", "again", "other"), (0, 0, 1), strict=True):
+        train(model, SOURCE, replace(RECIPE, n_steps=3, seed=seed), tmp_path / name)
+    assert torch.equal(torch.rand(2), expected)
+    assert logged(tmp_path / "one") == logged(tmp_path / "again") != logged(tmp_path / "other")
+
+
+def test_recomputing_gives_the_same_losses(tmp_path: Path) -> None:
+    for name, recompute in (("kept", False), ("again", True)):
+        train(adapted(), SOURCE, replace(RECIPE, n_steps=5, recompute=recompute), tmp_path / name)
+    assert logged(tmp_path / "kept") == logged(tmp_path / "again")
+
+
+def test_only_what_learns_is_saved_and_changed(tmp_path: Path) -> None:
+    model = adapted()
+    before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    train(model, SOURCE, replace(RECIPE, n_steps=2), tmp_path)
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["weights"]
+    changed = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
+    assert changed == saved.keys() == {name for name in before if "lora_" in name}
+
+
+def test_looks_are_logged_with_what_the_model_wrote(tmp_path: Path) -> None:
+    train(fresh(), SOURCE, replace(RECIPE, n_steps=25), tmp_path, look=lambda: (1.25, 'she said "a,b"\nand left'))
+    assert [row[0] for row in logged(tmp_path) if row[3] == "1.2500"] == ["9", "19", "24"]
+    with (tmp_path / "samples.csv").open(newline="") as file:
+        assert list(csv.reader(file))[1:] == [[step, 'she said "a,b"\nand left'] for step in ("9", "19", "24")]
+
+
 def test_another_recipe_does_not_go_on(tmp_path: Path) -> None:
-    train(fresh(), STREAM, STREAM, RECIPE, tmp_path)
-    other = TrainConfig(**{**{name: getattr(RECIPE, name) for name in RECIPE.__dataclass_fields__}, "peak_lr": 1e-3})
-    with pytest.raises(ConfigError, match="other settings \\(peak_lr\\)"):
-        train(fresh(), STREAM, STREAM, other, tmp_path)
+    train(fresh(), SOURCE, replace(RECIPE, n_steps=1), tmp_path, about={"data": "a"})
+    with pytest.raises(ConfigError, match="other settings \\(data, peak_lr\\)"):
+        train(fresh(), SOURCE, replace(RECIPE, n_steps=1, peak_lr=1e-3), tmp_path, about={"data": "b"})
+    with pytest.raises(ConfigError, match="a model with other weights"):
+        train(adapted(), SOURCE, replace(RECIPE, n_steps=1), tmp_path, about={"data": "a"})
+
+
+def test_held_out_loss_is_over_tokens_and_without_dropout() -> None:
+    class Uneven:
+        def batches(self, step: int) -> list[Batch]:
+            weights = torch.zeros(2, 9)
+            weights[:, 3 : 5 + 2 * step] = 1.0
+            return Batch(torch.arange(18).reshape(2, 9), weights).split(1)
+
+    model = adapted()
+    for _, parameter in model.named_parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    model.train()
+    found = [evaluate_loss(model, Uneven(), 2) for _ in range(2)]
+    assert model.training
+    model.eval()
+    tokens = torch.arange(18).reshape(2, 9)
+    log_p = model(tokens[:, :-1]).log_softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0]
+    expected = -(log_p[:, 2:4].sum() + log_p[:, 2:6].sum()) / 12
+    assert found == pytest.approx([expected.item()] * 2, rel=1e-5)
+
+
+def test_schedules_after_the_warm_up() -> None:
+    for schedule, last in (("cosine", 0.2), ("linear", 2.0 / 90), ("constant", 2.0)):
+        config = TrainConfig(n_steps=100, peak_lr=0.2, warmup_steps=10, schedule=schedule)
+        rates = [10 * learning_rate(config, step) for step in range(100)]
+        assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
+        assert rates[10] == pytest.approx(2.0)
+        assert rates[-1] == pytest.approx(last)
+
+
+def test_linear_schedule_equals_that_of_transformers() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.2)
+    theirs = get_linear_schedule_with_warmup(optimizer, 10, 100)
+    config = TrainConfig(n_steps=100, peak_lr=0.2, warmup_steps=10, schedule="linear")
+    for step in range(10, 100):
+        optimizer.step()
+        theirs.step() if step > 10 else [theirs.step() for _ in range(10)]
+        assert learning_rate(config, step) == pytest.approx(theirs.get_last_lr()[0])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"n_steps": 0}, "n_steps is 0, expected at least 1"),
+        ({"schedule": "step"}, "schedule is 'step', expected"),
+        ({"peak_lr": 3.0}, "peak_lr is 3.0, expected a share"),
+    ],
+)
+def test_a_recipe_out_of_range_is_refused(wrong: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig(**wrong)
 
 
 def test_schedule() -> None:
@@ -126,10 +236,3 @@ def test_a_step_without_a_token_that_counts_is_refused() -> None:
     model = fresh()
     with pytest.raises(DataError, match="no token of the step counts"):
         train_step(model, torch.optim.SGD(model.parameters()), [Batch(torch.ones(1, 4).long(), torch.zeros(1, 4))], 1.0)
-
-
-def test_stages_follow_each_other() -> None:
-    assert [RECIPE.stage(step).seq_len for step in (0, 19, 20, 39)] == [16, 16, 32, 32]
-    assert RECIPE.tokens_before(40) == 40 * 64
-    with pytest.raises(ConfigError, match=r"take 0\.7 of the steps"):
-        TrainConfig(stages=(Stage(share=0.7, seq_len=16, batch_size=4),))

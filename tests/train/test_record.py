@@ -14,6 +14,7 @@ from minillama.tokenizer.bpe import FIRST_PIECES
 from minillama.train.copying import set_weights_to_copy
 from minillama.train.loop import train
 from minillama.train.pretrain import BUNDLED_RECIPE
+from minillama.train.stages import StagedText
 
 STEPS = 20
 
@@ -39,9 +40,10 @@ def test_training_again_gives_the_recorded_losses(record: list[dict[str, str]], 
         model = Llama(config)
         set_weights_to_copy(model, BUNDLED_RECIPE.seed)
         unread = np.zeros(5000, np.uint16)  # the first steps read random spans alone
+        source = StagedText(unread, BUNDLED_RECIPE, (FIRST_PIECES, config.vocab_size))
         train(
-            model, unread, unread, BUNDLED_RECIPE, tmp_path, (FIRST_PIECES, config.vocab_size),
-            report=lambda step, loss: losses.append(loss), stop_after=STEPS,
+            model, source, BUNDLED_RECIPE, tmp_path, report=lambda progress: losses.append(progress.loss),
+            before_step=lambda step: source.choose_learning(model, step), stop_after=STEPS,
         )  # fmt: skip
     finally:
         torch.set_num_threads(threads)
