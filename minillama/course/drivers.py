@@ -4,6 +4,7 @@ A driver takes the answer and the inputs of one case, and returns what the answe
 solution.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -188,7 +189,99 @@ def steps(answer: Callable[..., Any], counts: Sequence[int], *inputs: Any) -> di
     return {f"step {number}": answer(*each, cos, sin, cache) for number, each in enumerate(split, 1)}
 
 
+class _WaitsError(BaseException):
+    """Raised inside an answer that waits for the other processes; no `except Exception` of the learner's catches it."""
+
+
+class _Reduction:
+    """What a process calls to add up over all: gives the sums that are known, and then makes it wait."""
+
+    def __init__(self, known: Sequence[Any]) -> None:
+        self.known = iter(known)
+
+    def __call__(self, x: Any, kind: str) -> Any:
+        import torch
+
+        for result in self.known:
+            return result.clone()
+        raise _WaitsError(kind, torch.as_tensor(x).detach().clone())
+
+
+def together(n: int, run: Callable[[int, _Reduction], Any]) -> list[Any]:
+    """What each of n processes gives. They take turns: each runs until it waits for the others, then starts again.
+
+    Args:
+        n: processes.
+        run: (rank, reduce) -> what the process gives; reduce(x, "sum" or "max") is over all processes, and without a
+            gradient.
+
+    Raises:
+        RuntimeError: they would wait for each other forever, or reduce what does not fit together.
+    """
+    import torch
+
+    known: list[Any] = []
+    while True:
+        results: list[Any] = [None] * n
+        given: dict[int, Any] = {}
+        for rank in range(n):
+            try:
+                results[rank] = run(rank, _Reduction(known))
+            except _WaitsError as waiting:
+                given[rank] = waiting.args
+        if not given:
+            return results
+        absent = [rank for rank in range(n) if rank not in given]
+        if absent:
+            raise RuntimeError(f"process {absent[0]} never comes to a sum that process {min(given)} waits for, forever")
+        if len({(kind, x.shape) for kind, x in given.values()}) > 1 or len(known) > 15:
+            raise RuntimeError(
+                f"the processes reduce {[tuple(x.shape) for _, x in given.values()]}, expected one shape"
+            )
+        stacked = torch.stack([x for _, x in given.values()])
+        known.append(stacked.amax(0) if given[0][0] == "max" else stacked.sum(0))
+
+
+def processes(answer: Callable[..., Any], kinds: Sequence[str], own: Sequence[Any], *common: Any) -> dict[str, Any]:
+    """The answer is what each of several processes does: what every one of them gives.
+
+    Args:
+        answer: (*common, *own, *reductions) -> what the process gives.
+        kinds: of the reductions that it is handed, "sum" or "max".
+        own: for each process, what it alone has.
+        common: what all have.
+    """
+
+    def run(rank: int, reduce: _Reduction) -> Any:
+        inputs = [each.clone() if hasattr(each, "clone") else each for each in (*common, *own[rank])]
+        return answer(*inputs, *(functools.partial(reduce, kind=kind) for kind in kinds))
+
+    return {f"process {rank}": given for rank, given in enumerate(together(len(own), run))}
+
+
+def averaged_slope(answer: Callable[..., Any], weight: Any, own: Sequence[Any]) -> Any:
+    """The answer gives each process's loss: the mean of the processes' gradients with respect to one weight (D,).
+
+    Args:
+        answer: (sum of the losses, how many tokens count, processes, all_reduce) -> what to differentiate.
+        weight: (D,).
+        own: each process's (T, D), a row for a token; its loss is the square of its product with the weight.
+    """
+
+    def run(rank: int, reduce: _Reduction) -> Any:
+        held = weight.clone().requires_grad_()
+        nats = (own[rank] @ held).square().sum()
+        count = nats.new_tensor(float(len(own[rank])))
+        loss = answer(nats, count, len(own), functools.partial(reduce, kind="sum"))
+        if not getattr(loss, "requires_grad", False):
+            raise ValueError("it gave a loss without a gradient, expected one that depends on the losses it was given")
+        loss.backward()
+        return held.grad
+
+    return sum(together(len(own), run)) / len(own)
+
+
 DRIVERS: dict[str, Callable[..., Any]] = {
     "call": call, "accepts": accepts, "stream": stream, "module": module, "draws": draws, "remembers": remembers,
-    "steps": steps,
+    "steps": steps, "processes": processes, "averaged_slope": averaged_slope,
 }  # fmt: skip
