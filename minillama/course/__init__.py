@@ -9,6 +9,7 @@ course.where("04_rope")                         # what is done, what comes next
 course.my_pieces()                              # how many pieces of each lesson are yours
 course.quiz("rope.shift")                       # a question whose every choice explains itself
 course.predict("Which?", "this", "that")        # a guess before the reveal
+course.run_on(2, function)                      # what it gives in each of two processes
 """
 
 from importlib import import_module
@@ -16,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from minillama.course.checking import check, hint
+    from minillama.course.processes import run_on
     from minillama.course.promoting import my_pieces, promote, undo, where
     from minillama.course.quizzing import predict, quiz
 
-__all__ = ["check", "hint", "my_pieces", "predict", "promote", "quiz", "undo", "where"]
+__all__ = ["check", "hint", "my_pieces", "predict", "promote", "quiz", "run_on", "undo", "where"]
 
 _HOMES = {
     "check": "checking", "hint": "checking", "promote": "promoting", "undo": "promoting", "where": "promoting",
-    "my_pieces": "promoting", "predict": "quizzing", "quiz": "quizzing",
+    "my_pieces": "promoting", "predict": "quizzing", "quiz": "quizzing", "run_on": "processes",
 }  # fmt: skip
 
 
