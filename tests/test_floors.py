@@ -49,6 +49,7 @@ FLOORS: dict[str, int] = {
     "minillama.course.": 9,
     "minillama.cli.": 10,
     "minillama.__main__": 11,
+    "minillama.train.__main__": 11,
 }
 WITHIN_FLOOR_0 = {("minillama.shapes", "minillama.errors"), ("minillama.config", "minillama.errors")}
 DISPLAY = {"ipywidgets", "anywidget", "matplotlib", "nbval"}

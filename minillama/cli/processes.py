@@ -3,15 +3,18 @@
 import atexit
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minillama.cli.app import settings, start_logging
 from minillama.errors import ConfigError
 
 if TYPE_CHECKING:
     from minillama.model import Llama
     from minillama.tokenizer import Tokenizer
+    from minillama.train.sharing import Alone
 
 
 def started_by_torchrun() -> bool:
@@ -53,5 +56,32 @@ def load_share(
 
     model, words = load_parallel(path, device=own_device(device), dtype=dtype, tokenizer=tokenizer)
     if place()[0]:
-        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (to the end of the process)
+        be_silent()
     return model, words
+
+
+def be_silent() -> None:
+    """Print no more results and notes: the first process does."""
+    settings.quiet = True
+    start_logging()
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (to the end of the process)
+
+
+@contextmanager
+def shared_training(device: str = "cpu") -> "Iterator[Alone]":
+    """The processes of a training: this one alone, or those that torchrun has started.
+
+    Args:
+        device: "cpu" or "cuda".
+    """
+    if not started_by_torchrun():
+        from minillama.train.sharing import ALONE
+
+        yield ALONE
+        return
+    from minillama.train.distributed import together
+
+    with together(device) as processes:
+        if not processes.first:
+            be_silent()
+        yield processes

@@ -10,6 +10,7 @@ from typer import Option
 
 from minillama.cli.app import note
 from minillama.cli.arguments import ThreadsOption, use_threads
+from minillama.cli.processes import shared_training
 from minillama.cli.progress import Report, progress
 from minillama.config import PRESETS
 
@@ -52,7 +53,10 @@ def pretrain(
     snapshots: Annotated[str, Option(help="Steps after which the model is written too, such as 200,600,1000.")] = "",
     threads: ThreadsOption = None,
 ) -> None:
-    """Train a model on generated stories; what is left out is the recipe of the bundled model."""
+    """Train a model on generated stories; what is left out is the recipe of the bundled model.
+
+    Under torchrun, the processes share the weights, the gradients and the work.
+    """
     preset = preset.lower()
     if preset not in PRESETS:
         raise typer.BadParameter(f"--preset is {preset}, expected one of {', '.join(PRESETS)}")
@@ -78,7 +82,7 @@ def pretrain(
         only = replace(last, share=1.0, seq_len=seq_len or last.seq_len, batch_size=batch_size or last.batch_size)
         recipe = replace(recipe, stages=(only,))
     n_steps = min(recipe.n_steps, stop_after or recipe.n_steps)
-    with progress() as report:
+    with shared_training() as processes, progress() as report:
         path = run(
             out,
             config=PRESETS[preset],
@@ -87,5 +91,6 @@ def pretrain(
             stop_after=stop_after,
             snapshots=kept,
             micro_batch=micro_batch,
+            processes=processes,
         )
     print(path)

@@ -26,6 +26,7 @@ from minillama.train.data import Windows, encode_documents, take_tokens
 from minillama.train.loop import evaluate_loss, train
 from minillama.train.machine import evaluating
 from minillama.train.runs import Progress
+from minillama.train.sharing import ALONE, Alone
 from minillama.train.stages import Stage, StagedConfig, StagedText
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ def pretrain(
     stop_after: int | None = None,
     snapshots: Collection[int] = (),
     micro_batch: int | None = None,
+    processes: Alone = ALONE,
 ) -> Path:
     """Train a model on generated stories and write it as an F16 GGUF file with its tokenizer.
 
@@ -88,6 +90,7 @@ def pretrain(
         stop_after: steps to stop after, to go on another time; None for the end of the run.
         snapshots: steps after which the model is written as it is then, to snapshot-NNNNNN.gguf in Q8_0.
         micro_batch: rows at once at most; the gradients of a step are summed over them.
+        processes: that share the training, all of which call this (see distributed.py).
 
     Returns:
         The path of model.gguf.
@@ -99,15 +102,16 @@ def pretrain(
     if longest > config.max_seq_len:
         raise ConfigError(f"seq_len is {longest}, expected at most {config.max_seq_len}, the model's context")
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(out / "tokenizer.model", config, recipe.seed)
-    stream = _tokens(out / "tokens.npy", tokenizer, recipe, "train", recipe.tokens_before(recipe.n_steps) + 1)
-    held_out = _tokens(out / "held_out.npy", tokenizer, recipe, "held_out", VALIDATION_TOKENS)
+    with processes.in_turn():
+        tokenizer = _tokenizer(out / "tokenizer.model", config, recipe.seed)
+        stream = _tokens(out / "tokens.npy", tokenizer, recipe, "train", recipe.tokens_before(recipe.n_steps) + 1)
+        held_out = _tokens(out / "held_out.npy", tokenizer, recipe, "held_out", VALIDATION_TOKENS)
     model = Llama(config)
     if recipe.stages[0].copying:
         set_weights_to_copy(model, recipe.seed)
     else:
         model.init_weights(recipe.seed)
-
+    processes.share(model)
     source = StagedText(stream, recipe, (FIRST_PIECES, config.vocab_size), pronoun_ids(tokenizer), micro_batch)
     validation = Windows(held_out, VALIDATION_WINDOW, VALIDATION_ROWS, seed=0)
 
@@ -118,15 +122,22 @@ def pretrain(
 
     def after_step(progress: Progress) -> None:
         if progress.step in snapshots:
-            write_gguf(from_model(model, tokenizer), out / f"snapshot-{progress.step:06}.gguf", format="q8_0")
+            write(f"snapshot-{progress.step:06}.gguf", "q8_0")
         report(progress)
 
-    train(
-        model, source, recipe, out, look=look, report=after_step, stop_after=stop_after,
-        before_step=lambda step: source.choose_learning(model, step), about={"micro_batch": micro_batch},
-    )  # fmt: skip
-    path = out / "model.gguf"
-    write_gguf(from_model(model, tokenizer), path, format="f16")
+    def write(name: str, format: str) -> Path:
+        whole = processes.whole(model)
+        if processes.first:
+            write_gguf(from_model(whole, tokenizer), out / name, format=format)
+        return out / name
+
+    with processes.folder(out) as folder:
+        train(
+            model, source, recipe, folder, look=look, report=after_step, stop_after=stop_after,
+            before_step=lambda step: source.choose_learning(model, step), about={"micro_batch": micro_batch},
+            pieces=processes.pieces,
+        )  # fmt: skip
+    path = write("model.gguf", "f16")
     log.info("wrote %s", path)
     return path
 

@@ -15,7 +15,6 @@ LESSONS: dict[str, str] = {  # stem of the notebook -> module with its TASKS
     "05_feedforward": "feedforward",
     "06_attention": "attention",
     "07_model": "model",
-    "19_scaling": "scaling",
 }
 
 
