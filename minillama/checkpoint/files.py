@@ -16,7 +16,7 @@ from minillama.errors import CheckpointError, ConfigError
 
 MAX_JSON_BYTES = 64 << 20  # the index of the largest published model has 1/100 of this
 LARGEST_NUMBER = 2.0**62  # nothing in a header is larger, and all below it fits whatever reads it
-MODEL_FILES = ("params.json", "config.json")  # one of them makes a folder a model
+MODEL_FILES = ("params.json", "config.json", "adapter_config.json")  # one of them makes a folder a model
 
 
 def check_readable(path: Path) -> None:
