@@ -20,7 +20,11 @@ QUESTIONS = (  # what the error says -> where to look
         "Which dtype does each name in this line have?",
     ),
     (
-        r"size of tensor|Sizes of tensors|must match|shapes? |mat1 and mat2|broadcast|expanded size|view size|"
+        r"view size",
+        "The shapes are right. After a transpose, in which order do the numbers lie in memory? Does `view` move any?",
+    ),
+    (
+        r"size of tensor|Sizes of tensors|must match|shapes? |mat1 and mat2|broadcast|expanded size|"
         r"not aligned|[Dd]imension|unflatten|invalid for input of size|too many values|not enough values",
         "Which name in this line has another shape than you expect? Print the shapes just above it.",
     ),

@@ -166,10 +166,10 @@ def _untold(verdict: Verdict) -> list[str]:
     if verdict.difference.got == "1":
         unseen = [verdict.case.unseen] if verdict.case.unseen else []
         return [*unseen, "Which inputs would make a difference between this one and a right one?"]
-    question = "Does it compare exactly, or with an expectation that holds in one case only?"
     return [
-        "Right implementations differ in their last digits: they multiply, add and round in another order.", question,
-    ]  # fmt: skip
+        "What your test expects has to be what the task asks for, and numbers need room for rounding.",
+        "What did you expect of this one, step by step, and may a right one differ from it in its last digits?",
+    ]
 
 
 def trace_question(task: Task) -> str:

@@ -71,6 +71,7 @@ def test_a_stub_fails_with_its_own_message_and_is_no_attempt():
         (lambda x, cos, sin: 1 / 0, "ZeroDivisionError"),
         (lambda x, cos, sin: x @ cos, "It was called with"),
         (lambda x, cos, sin: x @ cos, "another shape than you expect"),
+        (lambda x, cos, sin: x.transpose(1, 2).view(-1), "Does `view` move any?"),
         (lambda x, cos, sin: x[99], "how long is the axis"),
         (lambda x, cos, sin: rope.apply_rope(x, cos, sin).double(), "is float64, expected float32"),
         (lambda x, cos, sin: first * cos, "`first` is not defined"),  # noqa: F821
