@@ -596,16 +596,21 @@ WRONG[ENCODE, "no_prefix"] = [
 ]
 WRONG[ENCODE, "always_prefix"] = [
     lambda text, vocab, at_start=True: encode(text, vocab),
-    lambda text, vocab, at_start=None: encode(f" {text}", vocab, at_start=False),
+    lambda text, vocab, at_start=None: encode(f" {text}" if text else text, vocab, at_start=False),
 ]
 WRONG[ENCODE, "prefix_once"] = [
     lambda text, vocab, at_start=True: encode(text, vocab, at_start and text[0] != " "),
     lambda text, vocab, at_start=True: encode(text.removeprefix(" ") if at_start else text, vocab, at_start),
 ]
+WRONG[ENCODE, "prefix_on_nothing"] = [
+    lambda text, vocab, at_start=True: encode(text or " " * at_start, vocab, at_start and bool(text)),
+    lambda text, vocab, at_start=True: encode(f"{' ' * at_start}{text}", vocab, at_start=False),
+]
 WRONG[ENCODE, "no_bytes"] = [
     lambda text, vocab, at_start=True: encode(text, vocab, at_start, unknown=lambda piece: [0]),
     lambda text, vocab, at_start=True: [
-        vocab.ids.get(p, vocab.unk_id) for p in by_scores((" " * at_start + text).replace(" ", "▁"), vocab)
+        vocab.ids.get(p, vocab.unk_id)
+        for p in by_scores((" " * (at_start and text > "") + text).replace(" ", "▁"), vocab)
     ],
 ]
 WRONG[ENCODE, "byte_values"] = [
@@ -855,6 +860,28 @@ def strips_all_pieces(ids, vocab, at_start=True):
 def cuts_all_pieces(ids, vocab, at_start=True):
     for text in with_a_buffer(ids, vocab, at_start=False):
         yield text[1:] if text[:1] == " " else text
+
+
+@wrong(STREAM, "controls_count")
+def begins_with_any_id(ids, vocab, at_start=True):
+    reader = codecs.getincrementaldecoder("utf-8")("replace")
+    for i, token in enumerate(ids):
+        text = reader.decode(vocab.token_bytes(token))
+        yield text.removeprefix(" ") if at_start and i == 0 else text
+    yield reader.decode(b"", True)
+
+
+@wrong(STREAM, "controls_count")
+def lowers_the_flag_at_once(ids, vocab, at_start=True):
+    held = b""
+    for token in ids:
+        held += vocab.token_bytes(token)
+        end = complete(held)
+        text, held = held[:end].decode(errors="replace"), held[end:]
+        if at_start:
+            text, at_start = text.removeprefix(" "), False
+        yield text
+    yield held.decode(errors="replace")
 
 
 WRONG[STREAM, "ignores_start"] = [
@@ -1127,6 +1154,10 @@ WRONG[TEST, "nothing"] = [lambda candidate: False, lambda candidate: candidate("
 WRONG[TEST, "round_trip"] = [
     there_and_back,
     lambda candidate: bytes_first(candidate("bc 你 a", SMALL), SMALL) == "bc 你 a",
+]
+WRONG[TEST, "no_prefix_expected"] = [
+    lambda candidate: candidate("abc", SMALL) == ids_of("a", "bc"),
+    lambda candidate: all(candidate(text, SMALL) == encode(text, SMALL, at_start=False) for text in ("bcd", "é  a")),
 ]
 WRONG[TEST, "no_conflict"] = [same_ids("bc", "é"), same_ids("bc  é", " a")]
 WRONG[TEST, "known_only"] = [same_ids("abc", "bcd", "bcda"), same_ids("abc a  b", "abcd")]

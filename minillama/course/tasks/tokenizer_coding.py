@@ -138,7 +138,7 @@ def faulty_encoding(bugs: Bugs) -> Callable[..., list[int]]:
         first = at_start or "always_prefix" in bugs
         if "prefix_once" in bugs and text.startswith(" "):
             first = False
-        if text and first and "no_prefix" not in bugs:
+        if (text or "prefix_on_nothing" in bugs) and first and "no_prefix" not in bugs:
             text = " " + text
         ids: list[int] = []
         for word in vocab.words(text.replace(" ", SPACE)):
@@ -187,6 +187,7 @@ def encoding_cases(rng: Generator) -> list[Case]:
         Case(name="a space at the beginning", args=(f" {x}{y}", vocab)),
         Case(name="two spaces between words", args=(f"{a}{b}  {x}{c}", vocab)),
         Case(name="at_start=False", args=(f"{x}{y} {a}", vocab, False)),
+        Case(name="an empty text", args=("", vocab)),
     ]
 
 
@@ -215,6 +216,13 @@ encode_bpe = Task(
             principle="The space in front is added to every text, also to one that begins with a space. Decoding takes "
             "one away, and the reader's own is still there.",
             question="What do ' hi' and 'hi' become in yours, and can both be told apart?",
+            credit=0.7,
+        ),
+        Misconception(
+            name="prefix_on_nothing",
+            looks_like="a space in front of an empty text",
+            principle="The space in front is for the first word of a text, and an empty text has none: no ids at all.",
+            question="What does your function do with an empty text, before it cuts words?",
             credit=0.7,
         ),
         Misconception(

@@ -163,7 +163,7 @@ def faulty_stream(bugs: Bugs) -> Callable[..., Iterator[str]]:
         for token, text in _texts(ids, vocab, bugs):
             if token is not None and "shows_controls" in bugs and vocab.piece(token) in bpe.SPECIAL_PIECES:
                 text = vocab.piece(token)
-            elif text and (strips or "strips_every" in bugs):
+            elif (text or "controls_count" in bugs) and (strips or "strips_every" in bugs):
                 text, strips = text.removeprefix(" "), False
             if "all_at_end" in bugs:
                 waiting += text
@@ -227,6 +227,12 @@ stream_task = Task(
             looks_like="a space taken from the front of every piece",
             principle="One space was added, in front of the whole text. All others stand between words.",
             question="For how many of the pieces does your line about the space run?",
+        ),
+        Misconception(
+            name="controls_count",
+            looks_like="a beginning that is over after the first id, whether it added text or not",
+            principle="`<s>` adds nothing: when it has passed, the text has not begun yet.",
+            question="After which id does your function hold that the text has begun?",
         ),
         Misconception(
             name="ignores_start",

@@ -152,7 +152,8 @@ def faulty_test(bugs: Bugs) -> Callable[[Encoder], bool]:
             return False
         if "round_trip" in bugs:
             return all(bpe.decode(encode(text, vocab), vocab) == text for text in ("abcd xyzd", "xé", "a  b"))
-        return all(encode(text, vocab) == bpe.encode_bpe(text, vocab) for text in texts)
+        at_start = "no_prefix_expected" not in bugs
+        return all(encode(text, vocab) == bpe.encode_bpe(text, vocab, at_start) for text in texts)
 
     return accept
 
@@ -205,6 +206,12 @@ test_encode: Task = Task(
         Misconception(
             name="nothing", looks_like="a test that rejects everything", principle="Two of the eight are right.",
             question="Does what you expect hold for the lesson's own encode_bpe?", credit=0.0,
+        ),
+        Misconception(
+            name="no_prefix_expected",
+            looks_like="ids expected without the space in front",
+            principle="A right encoder puts one space in front of every text, also of yours, and it has an id.",
+            question="Which piece does a text of yours begin with, once a space stands before it?", credit=0.3,
         ),
         Misconception(
             name="round_trip",
