@@ -368,6 +368,10 @@ WRONG[SOFT, "other_spread"] = [
     weighed(lambda s, V: 1 - s, lambda s, V: s / (V - 1)),
     lambda x, y, s: (1 - s) * flat(x, y).mean() + s * surprise_at_others(x, y),
 ]
+WRONG[SOFT, "part_lost"] = [
+    weighed(lambda s, V: 1 - s, lambda s, V: s / V),
+    lambda x, y, s: (1 - s) * flat(x, y).mean() + s * (1 - 1 / x.shape[-1]) * surprise_at_others(x, y),
+]
 WRONG[SOFT, "keeps_all"] = [
     weighed(lambda s, V: 1 + s / V, lambda s, V: s / V),
     lambda x, y, s: flat(x, y).mean() - s * x.log_softmax(-1).mean(),

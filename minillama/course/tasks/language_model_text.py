@@ -158,7 +158,8 @@ one_hot_embed = Task(
     ),
     hints=(
         "A row that is 0 everywhere and 1 in one place, times a table, picks one row of the table.",
-        "tokens (B, T) -> rows (B, T, V); rows @ table, which is (V, D), gives (B, T, D).",
+        "tokens with an axis of 1 behind (B, T, 1), beside all V ids (V,) -> rows (B, T, V); rows @ table, which is "
+        "(V, D), gives (B, T, D).",
         "rows = 1.0 where the number of the piece equals the id, else 0.0\nvectors = rows @ table",
     ),
 )  # fmt: skip

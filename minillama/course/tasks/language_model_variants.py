@@ -66,6 +66,8 @@ def soften(spread: str) -> Callable[[Bugs], Callable[[Tensor, Tensor, float], Te
             true = surprise.gather(-1, targets[..., None]).squeeze(-1)  # (B, T)
             V = logits.shape[-1]
             rest = surprise.mean(-1) if over_all else (surprise.sum(-1) - true) / (V - 1)
+            if "part_lost" in bugs:
+                rest = (surprise.sum(-1) - true) / V
             if "share_each" in bugs:
                 rest = surprise.sum(-1) if over_all else surprise.sum(-1) - true
             kept = 1.0 if "keeps_all" in bugs else 1 - share
@@ -101,6 +103,13 @@ def make_softened_loss(spread: str = "all") -> Task:
                 looks_like="the share spread over the wrong pieces",
                 principle=f"Here it goes to {whom}, in equal parts.",
                 question="With 4 pieces and a share of 0.2, what should each of them get?",
+            ),
+            Misconception(
+                name="part_lost",
+                looks_like="weights that do not sum to 1: what one of the pieces should get is gone",
+                principle="The target is a list of chances: it sums to 1 at every place.",
+                question="Add up your weights for 4 pieces and a share of 0.2: what is missing, and at which piece?",
+                credit=0.7,
             ),
             Misconception(
                 name="keeps_all",
