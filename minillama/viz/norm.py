@@ -107,12 +107,19 @@ def plot_log(
         alt: what is to be seen.
         log_x: the horizontal axis, too.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     figure, axes = new_figure()
     for (label, heights), style in zip(lines.items(), STROKES, strict=False):
         axes.plot(x, heights, style, label=label, linewidth=2)
     axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log")
     if log_x:
         axes.set_xscale("log")
+    low, high = axes.get_ylim()
+    if high / low < 100:  # few powers of ten: plain numbers, some between them
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.legend(frameon=False)
     return show(figure, alt)
 

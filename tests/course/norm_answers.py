@@ -38,11 +38,13 @@ for name, by_hand in {
     "centred": [{"root mean square": 4.9}, {"normed": [0, -3.266, 0.816, 0.816]}],
     "over_sequence": [{"roots": 16}, {"roots": 2 * 8}],
     "whole": [{"roots": 1}, {"roots": 1.0}],
+    "each_number": [{"roots": 80}, {"roots": 2 * 5 * 8}],
+    "each_sentence": [{"roots": 2}, {"roots": 2.0}],
     "square_of_mean": [{"root mean square": 1}, {"normed": [1, -14, 5, 5]}],
     "grows": [{"ten times": 2}, {"ten times": 10 / 5}],
 }.items():
     WRONG["norm.by_hand", name] = [HAND | each for each in by_hand]
-STRAY["norm.by_hand"] = [HAND | {"roots": 80}, HAND | {"tiny": 0.03}, HAND | {"root mean square": "five"}]
+STRAY["norm.by_hand"] = [HAND | {"roots": 7}, HAND | {"tiny": 0.03}, HAND | {"root mean square": "five"}]
 
 
 # norm.rms_norm

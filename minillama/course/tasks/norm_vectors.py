@@ -84,6 +84,7 @@ SQUARE_OF_MEAN = Misconception(
 # By hand
 
 VECTOR = np.array([1.0, -7.0, 5.0, 5.0])
+WRONG_ROOTS = {"over_sequence": 16, "whole": 1, "each_number": 80, "each_sentence": 2}
 HAND = ("root mean square", "normed", "ten times", "tiny", "roots")
 
 
@@ -99,8 +100,9 @@ def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
         "normed": (x / root * gain).tolist(),
         "ten times": float(x[0] / root * (10 if "grows" in bugs else 1)),
         "tiny": 0.03 / ((0.03**2 + inside) ** 0.5 + outside),
-        "roots": 16 if "over_sequence" in bugs else 1 if "whole" in bugs else 10,
+        "roots": 10,
     }
+    values["roots"] = next((n for bug, n in WRONG_ROOTS.items() if bug in bugs), values["roots"])
     return lambda question: values[question]
 
 
@@ -115,6 +117,18 @@ trace_by_hand = Task(
             looks_like="a result that grows with the vector",
             principle="The root mean square is ten times as large, too, and it is what the vector is divided by.",
             question="By what is the larger vector divided?",
+        ),
+        Misconception(
+            name="each_number",
+            looks_like="a root for every number",
+            principle="A root mean square is one number for a whole vector, and every channel is divided by it.",
+            question="How many vectors does a tensor of (2, 5, 8) hold?",
+        ),
+        Misconception(
+            name="each_sentence",
+            looks_like="a root for every sentence",
+            principle="Each token is a vector of its own, and its size is nobody else's business.",
+            question="How many tokens do the 2 sentences have together?",
         ),
     ),
     rtol=5e-3, atol=5e-3,
