@@ -39,7 +39,7 @@ QUIZZES = (
         (
             Choice("An error about shapes", False, "Every shape is right: rows moved within their heads."),
             Choice(
-                "Words and sentences that lose their way", True,
+                "Text that begins well and soon falls apart", True,
                 "Over a few words most pairs hardly turn, so much still works; the fast pairs are wrong at once.",
             ),
             Choice(
