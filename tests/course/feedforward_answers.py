@@ -40,6 +40,7 @@ for name, values in {
     "sigmoid": [{"silu": [0.881, 0.119]}, {"hidden": (-0.731, 0.269)}],
     "relu": [{"silu": [2, 0]}, {"hidden": [-1, 0]}],
     "odd": [{"silu": [1.762, -1.762]}, {"silu": np.array([2, -2]) * 0.881}],
+    "sign_lost": [{"silu": [1.762, 0.238]}, {"silu": np.array([2 * 0.881, 2 * 0.119])}],
     "swapped": [{"hidden": [-0.269, -0.731]}, {"output": 0.462}],
     "product_first": [{"hidden": [-0.269, -0.269]}, {"hidden": np.float32([-0.2689, -0.2689])}],
     "rounds_down": [{"size": 320}, {"weights": 3 * 128 * 320}],
@@ -407,6 +408,7 @@ def inner_by_einsum(x, w1, w2, w3, bend=nn.functional.gelu):
 for name, formula in {
     "silu": lambda x, w1, w2, w3, s, f: x + s * f(x, w1, w2, w3, bend=silu),
     "swapped": lambda x, w1, w2, w3, s, f: x + s * f(x, w3, w2, w1),
+    "stream_scaled": lambda x, w1, w2, w3, s, f: s * x + f(x, w1, w2, w3),
     "all_scaled": lambda x, w1, w2, w3, s, f: s * (x + f(x, w1, w2, w3)),
     "no_stream": lambda x, w1, w2, w3, s, f: s * f(x, w1, w2, w3),
     "inside": lambda x, w1, w2, w3, s, f: x + f(x * s, w1, w2, w3),

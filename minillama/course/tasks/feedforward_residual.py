@@ -29,6 +29,8 @@ def scaled(bend: str, gate: str) -> Callable[[Bugs], Residual]:
                 return x + out
             factor = scale[:, None] if "token_axis" in bugs else scale
             factor = 1 + factor if "from_one" in bugs else factor
+            if "stream_scaled" in bugs:
+                return factor * x + out
             if "all_scaled" in bugs:
                 return factor * (x + out)
             return factor * out if "no_stream" in bugs else x + factor * out
@@ -75,6 +77,12 @@ def make_gated_residual(bend: str = "GELU", gate: str = "w1") -> Task:
                 looks_like="gate and up exchanged",
                 principle=f"Here {gate} makes the gate, and {other} what passes.",
                 question="Which of your two products do you bend?",
+            ),
+            Misconception(
+                name="stream_scaled",
+                looks_like="a scale on the stream in place of the layer",
+                principle="The stream passes every layer untouched; the scale says how loudly this layer speaks.",
+                question="With a scale of 0, what should come out, and what does yours give?",
             ),
             Misconception(
                 name="all_scaled",

@@ -70,7 +70,7 @@ def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
     size = 512 if "whole_four" in bugs else 341
     size = size if "not_rounded" in bugs else size // 32 * 32 if "rounds_down" in bugs else -(-size // 32) * 32
     values = {
-        "silu": [silu(2.0), silu(-2.0)],
+        "silu": [silu(2.0), abs(silu(-2.0)) if "sign_lost" in bugs else silu(-2.0)],
         "hidden": hidden,
         "output": hidden[0] - hidden[1],
         "size": size,
@@ -97,6 +97,12 @@ feedforward_by_hand = Task(
             looks_like="one sigmoid for both signs",
             principle="Each number is multiplied by its *own* sigmoid, and those of 2 and -2 add up to 1.",
             question="What is the sigmoid of -2?",
+        ),
+        Misconception(
+            name="sign_lost",
+            looks_like="a minus that gets lost",
+            principle="A sigmoid is never below 0, so what comes through its door keeps the sign that it had.",
+            question="What is -2 times a number between 0 and 1?",
         ),
         Misconception(
             name="not_rounded",
