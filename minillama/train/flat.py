@@ -8,11 +8,13 @@ logits exist for these places only            the others would be multiplied by 
 the steps of gradients.py and head_loss.py    tested to be the pieces of the same names
 """
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from minillama import rope
 from minillama.attention import Attention, attend, attend_fused, causal_mask
@@ -88,14 +90,23 @@ def _stream(model: Any, tokens: Tensor, at: Tensor, lengths: list[int], last: Te
     lengths = [length for length in lengths if length]
     x = model.tok_embeddings(tokens)  # (N, D)
     for block in model.layers:
-        out = _attention(block, x, turns, lengths, model.config.sliding_window)
-        if last is not None and block is model.layers[-1]:
-            x, out = x[last], out[last]
-        x = x + project(out, block.attention.wo)[0]
-        ffn = block.feed_forward
-        normed = rms_norm(x, block.ffn_norm.weight, block.ffn_norm.eps)
-        x = x + project(gate(*project(normed, ffn.w1, ffn.w3)), ffn.w2)[0]
+        chosen = last if block is model.layers[-1] else None
+        again = "forward" in vars(block)  # machine.recomputing has wrapped it, and asks for the same here
+        run = partial(checkpoint, _block, use_reentrant=False) if again else _block
+        x = run(block, x, turns, lengths, model.config.sliding_window, chosen)
     return x
+
+
+def _block(
+    block: Any, x: Tensor, turns: Tensor, lengths: list[int], window: int | None, chosen: Tensor | None
+) -> Tensor:
+    """model.Block for rows of these lengths; after its attention, only the chosen places if any are."""
+    ffn, out = block.feed_forward, _attention(block, x, turns, lengths, window)
+    if chosen is not None:
+        x, out = x[chosen], out[chosen]
+    x = x + project(out, block.attention.wo)[0]
+    normed = rms_norm(x, block.ffn_norm.weight, block.ffn_norm.eps)
+    return x + project(gate(*project(normed, ffn.w1, ffn.w3)), ffn.w2)[0]
 
 
 def _attention(block: Any, x: Tensor, turns: Tensor, lengths: list[int], window: int | None) -> Tensor:

@@ -18,7 +18,7 @@ from torch import nn
 
 from minillama.errors import DataError
 from minillama.train.data import Batch, Source
-from minillama.train.losses import summed_loss
+from minillama.train.losses import by_pieces, training_loss
 from minillama.train.machine import evaluating, pinned, recomputing, seed_step, usable_bf16
 from minillama.train.recipe import TrainConfig
 from minillama.train.runs import (
@@ -108,7 +108,7 @@ def train_step(
     losses = []
     for batch in batches:
         with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=bf16):
-            nats, _ = summed_loss(model, batch)
+            nats, _ = training_loss(model, batch)
         loss = nats / total
         loss.backward()  # adds to the gradients of the batches before
         losses.append(loss.detach())
@@ -127,7 +127,7 @@ def evaluate_loss(model: nn.Module, source: Source, n_steps: int) -> float:
     """Mean loss over the batches of the first steps, nats a token, without dropout."""
     device = device_of(model)
     with evaluating(model):
-        sums = [summed_loss(model, batch.to(device)) for step in range(n_steps) for batch in source.batches(step)]
+        sums = [training_loss(model, batch.to(device)) for step in range(n_steps) for batch in source.batches(step)]
     return sum(nats.item() for nats, _ in sums) / sum(weight for _, weight in sums)
 
 
@@ -191,6 +191,7 @@ def train(
         closing(RunLog(out, position.step)) as rows,
         pinned(position.threads, device),
         recomputing(model, config.recompute),
+        by_pieces(config.by_pieces),
     ):
         for step in range(position.step, end):
             began = time.perf_counter()

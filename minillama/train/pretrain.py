@@ -47,6 +47,7 @@ BUNDLED_RECIPE = StagedConfig(
         Stage(share=0.25, seq_len=1024, batch_size=2, repeat_share=0.25, emphasis=5.0),
     ),
     bf16=True,
+    by_pieces=True,  # its losses are on record, to the last digit
 )
 
 

@@ -20,6 +20,7 @@ class TrainConfig:
         seed: of first weights, of the order of the data and of dropout.
         bf16: matrix products in bfloat16 (autocast) where the machine can; weights and optimizer stay as they are.
         recompute: keep less for the backward pass, see machine.recomputing.
+        by_pieces: compute the loss by the model's own forward, from all logits; see losses.by_pieces.
         eval_every: steps between two evaluations.
         save_every: steps between two checkpoints.
     """
@@ -35,6 +36,7 @@ class TrainConfig:
     seed: int = 0
     bf16: bool = False
     recompute: bool = False
+    by_pieces: bool = False
     eval_every: int = 250
     save_every: int = 250
 

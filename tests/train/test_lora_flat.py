@@ -12,12 +12,13 @@ from minillama.config import ModelConfig
 from minillama.feedforward import silu
 from minillama.loss import shift_targets
 from minillama.model import Llama, Pieces
-from minillama.norm import rms_norm
+from minillama.norm import RMSNorm, rms_norm
 from minillama.rope import apply_rope, rope_frequencies
-from minillama.train import gradients, head_loss
+from minillama.train import gradients, head_loss, losses
 from minillama.train.data import Batch
 from minillama.train.flat import flat_loss, is_plain
 from minillama.train.lora import TARGETS, LoRAConfig, LoRALinear, add_lora, merge
+from minillama.train.machine import recomputing
 
 CONFIG = ModelConfig(
     dim=64, n_layers=3, n_heads=4, n_kv_heads=2, hidden_dim=96, vocab_size=101, norm_eps=1e-5, max_seq_len=32
@@ -178,6 +179,30 @@ def test_dropout_keeps_its_place(batch):
     model.eval()
     assert flat_loss(model, batch) == flat_loss(model, batch)
     assert_same(model, batch)
+
+
+def test_recomputing_blocks_changes_nothing(batch):
+    model = adapted(TARGETS)
+    with recomputing(model):
+        assert is_plain(model)
+        nats = flat_loss(model, batch)
+        nats.backward()
+    again = adapted(TARGETS)
+    flat_loss(again, batch).backward()
+    for mine, other in zip(model.parameters(), again.parameters(), strict=True):
+        assert (mine.grad is None and other.grad is None) or torch.equal(mine.grad, other.grad)
+
+
+def test_training_takes_it_where_it_may(batch, monkeypatch):
+    taken = []
+    monkeypatch.setattr(losses, "flat_loss", lambda *args: taken.append(args) or flat_loss(*args))
+    model, other = adapted(("wq", "wv")), Llama(CONFIG, Pieces(RMSNorm=type("Own", (RMSNorm,), {})))
+    nats, weight = losses.training_loss(model, batch)
+    assert (len(taken), weight) == (1, batch.total_weight)
+    with losses.by_pieces():
+        torch.testing.assert_close(losses.training_loss(model, batch)[0], nats)
+    losses.training_loss(other, batch)
+    assert len(taken) == 1
 
 
 def test_what_follows_the_last_counted_token_is_not_read(batch):
