@@ -26,6 +26,7 @@ from minillama.cli.arguments import (
     use_threads,
 )
 from minillama.cli.processes import load_share, same_seed, started_by_torchrun
+from minillama.errors import ConfigError
 
 
 def generate(
@@ -46,6 +47,7 @@ def generate(
     device: DeviceOption = "cpu",
     dtype: DtypeOption = None,
     tokenizer: TokenizerOption = None,
+    adapter: Annotated[Path | None, Option(help="A folder with an adapter in PEFT's format.")] = None,
 ) -> None:
     """Print a prompt and how the model continues it; under torchrun, by a model that is cut over its processes."""
     text = read_text(prompt, prompt_file, "--prompt")
@@ -57,7 +59,13 @@ def generate(
 
     check_sampling(temperature, top_k, top_p, min_p, repetition_penalty)  # before the long load
     load: Any = minillama.load
+    if adapter is not None:
+        from minillama.train.adapters import load_adapted
+
+        load = partial(load_adapted, adapter=adapter)
     if started_by_torchrun():
+        if adapter is not None:
+            raise ConfigError("--adapter works in one process only: merge it into a checkpoint for several")
         load, seed = load_share, same_seed(device, seed)
     loaded, reader = load(path, quant=quant, device=device, dtype=dtype, tokenizer=tokenizer)
     use_cache_type(loaded, cache_type)

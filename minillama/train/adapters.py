@@ -16,14 +16,16 @@ from torch import Tensor
 
 from minillama.checkpoint.files import named, new_folder, number, read_json, whole_number, write_json
 from minillama.checkpoint.hf import hf_names_to_meta, meta_name_to_hf, rotary_heads
+from minillama.checkpoint.loading import load
 from minillama.checkpoint.pickles import open_pickle
 from minillama.checkpoint.safetensors_files import SafetensorsWriter, open_safetensors
 from minillama.checkpoint.source import Checkpoint, StoredTensor, tensor_shapes
 from minillama.checkpoint.tensors import to_dtype
 from minillama.config import ModelConfig
 from minillama.errors import CheckpointError, ConfigError
-from minillama.model import Llama
+from minillama.model import Llama, Pieces
 from minillama.rope import permute_hf_to_meta, permute_meta_to_hf
+from minillama.tokenizer import Tokenizer
 from minillama.train.lora import TARGETS, LoRAConfig, add_lora, lora_layers
 
 WEIGHTS = "adapter_model.safetensors"
@@ -173,6 +175,23 @@ def read_adapter(folder: Path, config: ModelConfig) -> Adapter:
         if heads is not None:
             weights[name] = (weights[name][0], permute_hf_to_meta(b, heads))
     return adapter
+
+
+def load_adapted(path: str | Path | None, adapter: Path, **options: Any) -> tuple[Llama, Tokenizer]:
+    """Load a model with an adapter beside its matrices, which may be quantized: the torch model in either case.
+
+    Args:
+        path: see `load`.
+        adapter: folder with an adapter in PEFT's format.
+        options: other arguments of `load`.
+
+    Raises:
+        CheckpointError: see `load` and read_adapter.
+    """
+    model, tokenizer = load(path, pieces=Pieces(), **options)
+    assert isinstance(model, Llama)  # as it always is where pieces are given
+    attach(model, read_adapter(adapter, model.config))
+    return model.eval(), tokenizer
 
 
 def _read_settings(settings: dict[str, Any]) -> LoRAConfig:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 from minillama.checkpoint.conversion import convert
 from minillama.checkpoint.gguf_writer import write_gguf
@@ -15,13 +16,24 @@ from minillama.checkpoint.hf import write_hf
 from minillama.checkpoint.loading import load
 from minillama.checkpoint.opening import open_checkpoint
 from minillama.checkpoint.source import from_model
+from minillama.cli import app
 from minillama.config import PRESETS, ModelConfig
 from minillama.errors import CheckpointError, ConfigError
+from minillama.generation import generate
 from minillama.model import Llama, Pieces
 from minillama.quant.formats import quantize_q4_0, quantize_q8_0
 from minillama.quant.linear import QuantLinear
 from minillama.train.adapters import adapter_of, attach, merged_checkpoint, read_adapter, save_adapter
-from minillama.train.lora import TARGETS, LoRAConfig, LoRALinear, add_lora, merge, trainable_parameters, unmerge
+from minillama.train.lora import (
+    TARGETS,
+    LoRAConfig,
+    LoRALinear,
+    add_lora,
+    lora_layers,
+    merge,
+    trainable_parameters,
+    unmerge,
+)
 
 PEFT_WARNS = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # of its own libraries
 WHOLE = LoRAConfig(rank=4, alpha=8.0, targets=TARGETS)
@@ -286,3 +298,26 @@ def test_a_model_takes_one_adapter(bundled):
     add_lora(model, WHOLE)
     with pytest.raises(ConfigError, match="has adapters already"):
         add_lora(model, WHOLE)
+
+
+@pytest.mark.parametrize("quant", [None, "q4_0"])
+def test_the_command_line_generates_with_an_adapter(tokens, tmp_path, quant):
+    model, tokenizer = load(quant=quant or "none", pieces=Pieces())
+    learnt(model, WHOLE)
+    for layer in lora_layers(model).values():
+        nn.init.normal_(layer.lora_b, std=0.2, generator=torch.Generator().manual_seed(5))
+    save_adapter(adapter_of(model, WHOLE), model.config, tmp_path / "adapter")
+    wanted = generate(model, tokenizer, "Once upon a time", 8)
+    assert wanted != generate(load()[0], tokenizer, "Once upon a time", 8)
+    options = ["--prompt", "Once upon a time", "--max-new-tokens", "8", "--quant", quant or "none"]
+    done = CliRunner().invoke(app, ["generate", *options, "--adapter", str(tmp_path / "adapter")])
+    assert done.exit_code == 0
+    assert done.stdout == f"Once upon a time{wanted}\n"
+
+
+def test_an_adapter_that_is_not_there_is_one_line(tmp_path):
+    done = CliRunner().invoke(app, ["generate", "--prompt", "a", "--adapter", str(tmp_path / "none")])
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "adapter_config.json" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
