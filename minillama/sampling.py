@@ -68,9 +68,7 @@ def keep_top_p(logits: Tensor, p: float) -> Tensor:
     """Leave the fewest tokens whose probabilities reach p, the one that crosses included; (B, V) -> (B, V)."""
     ordered, order = logits.sort(descending=True, stable=True)
     probabilities = ordered.softmax(-1)
-    before = (
-        probabilities.cumsum(-1) - probabilities
-    )  # mass of the more likely ones: 0 for the first, which always stays
+    before = probabilities.cumsum(-1) - probabilities  # of the more likely ones: 0 for the first, which always stays
     return logits.masked_fill((before >= p).scatter(-1, order, before >= p), -math.inf)
 
 

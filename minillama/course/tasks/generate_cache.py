@@ -112,6 +112,7 @@ kv_cache = Task(
     id="cache.KVCache", lesson=LESSON, kind="rebuild", title="Remember keys and values", points=4, difficulty=3,
     importance=5, minutes=18,
     reference=cache.KVCache, faulty=faulty_cache, cases=cache_cases, piece="minillama.cache:KVCache",
+    forbidden=("minillama.cache:KVCache",),
     driver="remembers", outputs=("what came back",),
     misconceptions=(
         idea(

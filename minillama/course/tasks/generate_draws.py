@@ -106,6 +106,7 @@ sample = Task(
     id="sampling.sample", lesson=LESSON, kind="rebuild", title="Draw the next token", points=4, difficulty=3,
     importance=5, minutes=14,
     reference=sampling.sample, faulty=faulty_sample, cases=sample_cases, piece="minillama.sampling:sample",
+    forbidden=("minillama.sampling:sample",),
     driver="draws", outputs=("shares", "a second draw", "a draw with the same seed"), rtol=0.0, atol=SLACK,
     misconceptions=(
         idea(

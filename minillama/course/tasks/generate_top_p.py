@@ -53,6 +53,7 @@ keep_top_p = Task(
     id="sampling.keep_top_p", lesson=LESSON, kind="rebuild", title="Keep the nucleus", points=3, difficulty=3,
     importance=5, minutes=12,
     reference=sampling.keep_top_p, faulty=faulty_top_p, cases=top_p_cases, piece="minillama.sampling:keep_top_p",
+    forbidden=("minillama.sampling:keep_top_p",),
     misconceptions=(
         CROSSER_LOST,
         idea(
