@@ -51,6 +51,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, timeout_seconds: int 
     client = NotebookClient(
         notebook,
         timeout=timeout_seconds,
+        coalesce_streams=True,  # a stream printed piece by piece reads as one text
         kernel_name=KERNEL["name"],
         resources={"metadata": {"path": str(folder)}},
         store_widget_state=False,
