@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from minillama.checkpoint.own_pieces import HOMES
 from minillama.course.tasks import LESSONS, tasks_of
 
 ROOT = Path(__file__).parents[2]
@@ -20,13 +21,17 @@ PASSED = "✓"
 TELL = """
 import json, sys
 import minillama
-texts, homes = [], set()
+from minillama.checkpoint.own_pieces import own_names
+texts, homes, own = [], set(), []
+options = {"max_new_tokens": 60}, {"max_new_tokens": 40, "temperature": 0.8, "top_k": 40, "top_p": 0.95, "seed": 8}
 for arguments in ({}, {"path": sys.argv[1], "tokenizer": sys.argv[2]}):
     for pieces in ({}, {"pieces": "my_llama"}):
         model, tokenizer = minillama.load(**arguments, **pieces, quant="none", dtype="float32")
-        texts.append(minillama.generate(model, tokenizer, "Once upon a time", max_new_tokens=60, temperature=0))
-        homes |= {type(module).__module__ for module in model.modules()} if pieces else set()
-print(json.dumps([texts, sorted(homes)]))
+        texts.append([minillama.generate(model, tokenizer, "Once upon a time", **each) for each in options])
+        if pieces:
+            homes |= {type(each).__module__ for each in (*model.modules(), model.new_cache(1, 8))}
+            own.append(own_names(model.pieces))
+print(json.dumps([texts, sorted(homes), own]))
 """
 
 
@@ -95,14 +100,18 @@ def test_the_model_of_ones_own_pieces_says_what_the_reference_says(walk: Walk, s
     promoted = {task for task, note in progress.items() if note.get("promoted")}
     pages = "".join((ROOT / "exercises" / f"{lesson}.ipynb").read_text(encoding="utf-8") for lesson in RELEASED)
     assert promoted == set(re.findall(r'course\.promote\(\\"([\w.]+)', pages))  # helpers go along with the last of them
-    assert promoted >= {"norm.RMSNorm", "rope.apply_rope", "feedforward.SwiGLU", "attention.attend"}
+    assert promoted >= {"norm.RMSNorm", "rope.apply_rope", "attention.attend", "sampling.sample", "cache.KVCache"}
     found = subprocess.run(
         [sys.executable, "-c", TELL, str(shared_data / "stories260K.bin"), str(shared_data / "tok512.bin")],
         cwd=walk.home, env=os.environ | {"MINILLAMA_HOME": str(walk.home)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
-    (bundled, own_bundled, small, own_small), homes = json.loads(found.stdout)
-    assert {name for name in homes if name.startswith("my_llama.")} >= {"my_llama.feedforward.SwiGLU"}
+    (bundled, own_bundled, small, own_small), homes, own = json.loads(found.stdout)
+    assert {name for name in homes if name.startswith("my_llama.")} >= {
+        "my_llama.feedforward.SwiGLU",
+        "my_llama.cache.KVCache",
+    }
+    assert own == [sorted(HOMES)] * 2  # every piece that plugs in, `sample` among them
     assert own_bundled == bundled
     assert own_small == small

@@ -15,6 +15,7 @@ LESSONS: dict[str, str] = {  # stem of the notebook -> module with its TASKS
     "05_feedforward": "feedforward",
     "06_attention": "attention",
     "07_model": "model",
+    "08_generate": "generate",
 }
 
 
