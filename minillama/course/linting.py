@@ -109,7 +109,8 @@ def pictures(notebook: Notebook) -> Iterator[str]:
     for cell in code_cells(notebook):
         for output in cell.outputs:
             data, page = output.get("data", {}), str(output.get("data", {}).get("text/html", ""))
-            if any(kind.startswith("image/") for kind in data):
+            kinds = [kind for kind in data if kind.startswith("image/")]
+            if any(len(output.metadata.get(kind, {}).get("alt", "")) < 20 for kind in kinds):
                 yield f"cell {cell.id} shows a picture without alternative text: use viz.show(figure, alt=...)"
             for image in re.findall(r"<img\b[^>]*>", page):
                 if not re.search(r'alt="[^"]{20,}"', image):

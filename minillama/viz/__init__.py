@@ -2,7 +2,6 @@
 
 from minillama.viz import (
     attention,
-    attention_lab,
     explorer,
     feedforward,
     language_model,
@@ -25,7 +24,6 @@ __all__ = [
     "Explorer",
     "Picture",
     "attention",
-    "attention_lab",
     "explore",
     "explorer",
     "feedforward",

@@ -4,6 +4,7 @@ Sources: Vig 2019, "A Multiscale Visualization of Attention in the Transformer M
 heads at a glance, one large); see also `minillama.trace` and `minillama.heads`.
 """
 
+import base64
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,8 +24,9 @@ from minillama.heads import (
     sink_scores,
 )
 from minillama.trace import Trace, ablate, logit_lens, trace
+from minillama.viz.explorer_ablation import head_groups, outcome_without, outcomes_alone
 from minillama.viz.explorer_page import notebook_html, page
-from minillama.viz.explorer_payload import explorer_payload, frame_payload, lens_payload, outcome
+from minillama.viz.explorer_payload import explorer_payload, frame_payload, lens_payload
 from minillama.viz.explorer_picture import plot_explorer
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ class Explorer:
                 f"vocabularies have {sorted(sizes)} tokens, expected one size: give models of one tokenizer"
             )
         self.off: tuple[tuple[int, int], ...] = ()
+        self.times_read = 0
         self.read(text)
         config = model.config
         self.focus, self.kind = read_focus(focus, self.scores, (config.n_layers, config.n_heads))
@@ -130,30 +133,19 @@ class Explorer:
             seen = trace(self.model, tokens)
             scores = measure_scores(self.model, seen, getattr(self.tokenizer, "bos_id", None))
         self.text, self.tokens, self.off, self.notes, self.trace = text, tokens, heads, notes, seen
-        self.scores = scores | self.own_scores
-
-    @torch.no_grad()
-    def ablation(self) -> dict[str, Any]:
-        """What comes out with each head alone switched off: lists of layers, of heads."""
-        config = self.model.config
-        found: list[list[dict[str, Any]]] = []
-        for layer in range(config.n_layers):
-            found.append([])
-            for head in range(config.n_heads):
-                with ablate(self.model, [(layer, head)], self.means):
-                    found[-1].append(outcome(self.model(self.tokens), self.tokens))
-        return {key: [[each[key] for each in row] for row in found] for key in ("loss", "losses", "next")}
+        self.scores, self.times_read = scores | self.own_scores, self.times_read + 1
 
     def frame(self, *, layers: bool = True, alone: bool = False, notes: dict[str, str] | None = None) -> dict[str, Any]:
         """The payload of the model itself.
 
         Args:
             layers: with all weights in it.
-            alone: with what comes out when each head alone is switched off.
+            alone: with what comes out when each head alone is switched off, and the strongest of each kind together.
             notes: takes up what is missing, and why.
         """
         notes, config = {} if notes is None else notes, self.model.config
         frame = frame_payload("this model", self.trace, self.scores, layers)
+        frame["groups"] = head_groups(self.scores, seed=self.times_read)
         n_heads = config.n_layers * config.n_heads
         if hasattr(self.model, "unembed"):
             frame["lens"] = lens_payload(logit_lens(self.model, self.trace), self.tokens)
@@ -163,10 +155,11 @@ class Explorer:
             if alone and n_heads > MAX_ABLATED:
                 notes["ablation"] = f"{n_heads} heads are too many to switch off one by one for a page: do it live"
             elif alone:
-                frame["ablation"] = self.ablation()
+                frame["ablation"] = outcomes_alone(self.model, self.tokens, self.means)
+            for group in (each for pair in frame["groups"].values() for each in pair.values() if alone):
+                group |= outcome_without(self.model, self.tokens, group["heads"], self.means)
             if self.off:
-                with torch.no_grad():
-                    frame["baseline"] = outcome(self.model(self.tokens), self.tokens)
+                frame["baseline"] = outcome_without(self.model, self.tokens, (), None)
         except ConfigError as error:
             notes["ablation"] = str(error)
         return frame | {"off": [list(each) for each in self.off]}
@@ -217,15 +210,23 @@ class Explorer:
         return f"[attention explorer: {self.picture().alt}]"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        picture = self.picture()
         small = self.trace.attention.numel() / 2 <= MAX_INLINE
-        shown = notebook_html(picture, page(self.payload(), "Attention explorer") if small else None)
-        bundle = {"text/plain": f"[attention explorer: {picture.alt}]", "text/html": shown}
+        shown = notebook_html(page(self.payload(), "Attention explorer") if small else None)
+        bundle = {"text/plain": repr(self), "text/html": shown}
         try:
             from minillama.viz.explorer_live import live_bundle
         except ImportError:
             return bundle
         return live_bundle(self) | bundle
+
+    def _ipython_display_(self) -> None:
+        """Two outputs: the explorer, and the picture for where neither frames nor scripts are allowed."""
+        from IPython.display import publish_display_data
+
+        picture = self.picture()
+        publish_display_data(self._repr_mimebundle_())
+        still = {"image/png": base64.b64encode(picture.png).decode("ascii"), "text/plain": repr(picture)}
+        publish_display_data(still, {"image/png": {"alt": picture.alt, "width": picture.width}})
 
 
 def explore(

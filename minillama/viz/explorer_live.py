@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from minillama.viz.explorer_page import script
+from minillama.viz.explorer_page import HIDE_PICTURE, script
 from minillama.viz.explorer_payload import encode_weights, is_square, weight_range
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class LiveExplorer(anywidget.AnyWidget):
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
+    _css = traitlets.Unicode(HIDE_PICTURE).tag(sync=True)
     payload = traitlets.Dict().tag(sync=True)
     live = traitlets.Bool(True).tag(sync=True)
 

@@ -4,10 +4,7 @@ import html
 import json
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from minillama.viz.figure import Picture
+from typing import Any
 
 HEIGHT = 900  # pixels of the frame until the page inside says how high it is
 
@@ -52,11 +49,14 @@ try {
 } catch { /* the frame keeps its height, and scrolls */ }
 """
 
-# Where frames are taken away, the picture stays; where a frame stands before it, only screen readers meet it.
-NOTEBOOK = """<div><style>iframe.minillama-explorer + img {{ position: absolute; width: 1px !important; height: 1px;
- opacity: 0; pointer-events: none; }}</style>
-<iframe class="minillama-explorer" title="Attention explorer" srcdoc="{srcdoc}"
- style="width:100%;height:{height}px;border:0;display:block" allow="fullscreen"></iframe>{picture}</div>"""
+# The picture is an output of its own below: it stays where frames and scripts are taken away, and else steps aside.
+HIDE_PICTURE = """
+.jp-OutputArea-child:has(.minillama-explorer) + .jp-OutputArea-child:has(.jp-RenderedImage) { display: none; }
+"""
+
+NOTEBOOK = """<style>{style}</style>
+<iframe class="minillama-explorer" title="Attention explorer" srcdoc='{srcdoc}'
+ style="width:100%;height:{height}px;border:0;display:block" allow="fullscreen"></iframe>"""
 
 LARGE = (
     "<p>Too many weights to keep in a notebook: write them to a page of their own with <code>to_html(path)</code>.</p>"
@@ -82,14 +82,13 @@ def page(payload: dict[str, Any], title: str) -> str:
     return PAGE.format(title=html.escape(title), payload=data, script=body, host=HOST)
 
 
-def notebook_html(picture: "Picture", content: str | None) -> str:
-    """A page inside a notebook's output, with a picture for where frames are taken away.
+def notebook_html(content: str | None) -> str:
+    """A page inside a notebook's output.
 
     Args:
-        picture: what stays.
         content: the page, None where it is too large.
     """
-    image = picture._repr_mimebundle_()["text/html"]
     if content is None:
-        return image + LARGE
-    return NOTEBOOK.format(srcdoc=html.escape(content), height=HEIGHT, picture=image)
+        return LARGE
+    srcdoc = content.replace("&", "&amp;").replace("'", "&#39;")  # quotes of JSON stay as short as they are
+    return NOTEBOOK.format(srcdoc=srcdoc, height=HEIGHT, style=HIDE_PICTURE)

@@ -160,6 +160,7 @@ def mentioned(frames: Sequence[Mapping[str, Any]]) -> set[int]:
     for frame in frames:
         ablated = (frame.get("ablation") or {}).get("next", [])
         lists = [frame["next"], *(pairs for layer in ablated for pairs in layer)]
+        lists += [each["next"] for pair in frame.get("groups", {}).values() for each in pair.values() if "next" in each]
         if frame.get("baseline"):
             lists.append(frame["baseline"]["next"])
         found |= {token for pairs in lists for token, _ in pairs}

@@ -9,6 +9,7 @@ from minillama.viz.attention import strongest_looks
 from minillama.viz.figure import Picture, new_figure, show
 
 MAX_WORDS = 40  # beside a heat map; with more, they cannot be read
+COLOURS = 128  # are enough for cividis and letters
 GAP = 2  # empty places between two heads
 
 
@@ -67,7 +68,7 @@ def plot_explorer(attention: Any, words: Sequence[str], layer: int, head: int) -
     figure.colorbar(image, ax=right, label="attention", shrink=0.8)
     looks = strongest_looks(np.nan_to_num(one), words)
     alt = f"Attention of {L} layers of {H} heads over {T} tokens. Layer {layer}, head {head} looks most: {looks}."
-    return show(figure, alt)
+    return show(figure, alt, colours=COLOURS)
 
 
 def _rectangle(corner: tuple[float, float], size: float, style: dict[str, Any]) -> Any:

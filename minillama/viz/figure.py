@@ -9,6 +9,7 @@ import html
 import io
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,16 +64,35 @@ def new_figure(width: float = 5.4, height: float = 3.2) -> "tuple[Figure, Any]":
     return figure, axes
 
 
-def show(figure: "Figure", alt: str) -> Picture:
-    """Turn a figure into a picture with alternative text."""
-    return Picture(to_png(figure), alt)
+def show(figure: "Figure", alt: str, colours: int | None = None) -> Picture:
+    """Turn a figure into a picture with alternative text; with few `colours` (up to 256) the file is smaller."""
+    return Picture(to_png(figure, colours), alt)
 
 
-def to_png(figure: "Figure") -> bytes:
+def to_png(figure: "Figure", colours: int | None = None) -> bytes:
     """The bytes of a PNG file."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=PIXELS_AN_INCH * SHARPNESS)
-    return file.getvalue()
+    if colours is None:
+        return file.getvalue()
+    from PIL import Image
+
+    few = io.BytesIO()
+    Image.open(file).convert("RGB").quantize(colours).save(few, format="png", optimize=True)
+    return few.getvalue()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A slider over values that have names or leave gaps.
+
+    Args:
+        options: from left to right.
+        first: the one to begin with.
+    """
+
+    options: tuple[Any, ...]
+    first: Any
 
 
 class Control:
@@ -80,15 +100,15 @@ class Control:
 
     Args:
         draw: from one keyword argument a slider to a figure.
-        sliders: name -> (least, most, first value), whole numbers.
         alt: alternative text, of the first picture and of the control.
+        sliders: name -> (least, most, first value), whole numbers; or a Choice of named values.
     """
 
-    def __init__(self, draw: "Callable[..., Figure]", alt: str, **sliders: tuple[int, int, int]) -> None:
+    def __init__(self, draw: "Callable[..., Figure]", alt: str, **sliders: "tuple[int, int, int] | Choice") -> None:
         self.draw, self.alt, self.sliders = draw, alt, sliders
-        self.values = {name: first for name, (_, _, first) in sliders.items()}
+        self.values = {name: each.first if isinstance(each, Choice) else each[2] for name, each in sliders.items()}
 
-    def picture(self, **values: int) -> Picture:
+    def picture(self, **values: Any) -> Picture:
         """The picture for these values of the sliders, their first ones where not given."""
         return show(self.draw(**(self.values | values)), self.alt)
 
@@ -109,13 +129,7 @@ class Control:
         size = ipywidgets.Layout(width=f"{first.width}px", max_width="100%")
         image = ipywidgets.Image(value=first.png, format="png", layout=size)
         message = ipywidgets.HTML()
-        parts = {
-            name: ipywidgets.IntSlider(
-                value=start, min=least, max=most, description=name.replace("_", " "), continuous_update=False,
-                style={"description_width": "initial"}, layout=ipywidgets.Layout(width="min(30em, 100%)"),
-            )
-            for name, (least, most, start) in self.sliders.items()
-        }  # fmt: skip
+        parts = {name: self._slider(ipywidgets, name) for name in self.sliders}
 
         def redraw(change: Any) -> None:
             try:
@@ -127,6 +141,15 @@ class Control:
         for part in parts.values():
             part.observe(redraw, names="value")
         return ipywidgets.VBox([*parts.values(), image, message])
+
+    def _slider(self, ipywidgets: Any, name: str) -> Any:
+        limits, common = self.sliders[name], {
+            "value": self.values[name], "description": name.replace("_", " "), "continuous_update": False,
+            "style": {"description_width": "initial"}, "layout": ipywidgets.Layout(width="min(30em, 100%)"),
+        }  # fmt: skip
+        if isinstance(limits, Choice):
+            return ipywidgets.SelectionSlider(options=limits.options, **common)
+        return ipywidgets.IntSlider(min=limits[0], max=limits[1], **common)
 
 
 def plot_lines(

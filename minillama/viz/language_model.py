@@ -2,6 +2,7 @@
 
 import html
 import math
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -164,9 +165,12 @@ class Game:
         button = ipywidgets.Button(description="Bet")
 
         def play(_: Any) -> None:
-            page.value = self._page(self.bet(str(pieces.value), int(sure.value)), pieces=False)
-            pieces.options = list(zip(self.question()[1:], LETTERS, strict=False))
-            button.disabled = not self.question()
+            try:
+                page.value = self._page(self.bet(str(pieces.value), int(sure.value)), pieces=False)
+                pieces.options = list(zip(self.question()[1:], LETTERS, strict=False))
+                button.disabled = not self.question()
+            except Exception:
+                page.value = f"<pre>{html.escape(traceback.format_exc(limit=2))}</pre>"
 
         button.on_click(play)
         return ipywidgets.VBox([page, pieces, sure, button])

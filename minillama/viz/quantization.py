@@ -6,11 +6,12 @@ import numpy as np
 
 from minillama.config import PRESETS
 from minillama.model import count_parameters
-from minillama.viz.figure import COLOURS, Control, new_figure
+from minillama.viz.figure import COLOURS, Choice, Control, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+BLOCKS = (16, 32, 64, 128, 256)
 SHOWN = 64  # weights in the picture
 OUTLIER_AT = 5  # which of them can be made large
 SCALE_BITS = 16  # a float16 for each block
@@ -57,7 +58,7 @@ class Rounding(Control):
             f"{SHOWN} weights of a row as dots and what rounding makes of them as short lines, with the error below. "
             "Fewer bits, larger blocks and an outlier push the lines away from the dots."
         )
-        super().__init__(self.draw, alt, bits=(2, 8, 4), block_of_2_to_the=(4, 8, 5), outlier_times=(1, 30, 1))
+        super().__init__(self.draw, alt, bits=(2, 8, 4), block_size=Choice(BLOCKS, 32), outlier_times=(1, 30, 1))
 
     def rounded(self, bits: int, block_size: int, outlier: int) -> tuple[np.ndarray, np.ndarray]:
         """The weights with one of them so many times as large as the largest, and the same rounded."""
@@ -66,15 +67,14 @@ class Rounding(Control):
             weights[OUTLIER_AT] = outlier * np.abs(weights).max()
         return weights, round_to_blocks(weights, bits, block_size)
 
-    def draw(self, bits: int, block_of_2_to_the: int, outlier_times: int) -> "Figure":
+    def draw(self, bits: int, block_size: int, outlier_times: int) -> "Figure":
         """The first weights, rounded, and their errors.
 
         Args:
             bits: a weight.
-            block_of_2_to_the: 5 for blocks of 32.
+            block_size: weights that share a scale.
             outlier_times: 1 for no outlier.
         """
-        block_size = 2**block_of_2_to_the
         weights, rounded = self.rounded(bits, block_size, outlier_times)
         figure, axes = new_figure(5.4, 4.2)
         axes.remove()

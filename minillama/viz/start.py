@@ -1,16 +1,13 @@
-"""Pictures of lesson 00: the story so far, what fits into memory, a map, and two controls to play with."""
+"""Pictures of lesson 00: the story so far, what fits into memory, a map, and a story to play with."""
 
 import html
-import json
 import traceback
 from datetime import date
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from minillama.checkpoint.memory import WORKING_BYTES, cache_bytes, weight_bytes
 from minillama.config import PRESETS
 from minillama.generation import generate
-from minillama.heads import Head
 from minillama.viz.figure import COLOURS, Control, Picture, new_figure, show
 from minillama.viz.start_map import FAINT, INK, box
 from minillama.viz.start_map import course_map as course_map
@@ -180,80 +177,6 @@ class Storyteller:
         for part in parts.values():
             part.observe(again, names="value")
         return ipywidgets.VBox([*parts.values(), story])
-
-
-# Attention
-
-KINDS = {  # as heads.json calls them -> in words
-    "previous_token": "looks at the token before",
-    "induction": "looks where this came before, and one further",
-    "own_token": "looks at itself",
-}
-
-
-def known_head(kind: str) -> Head:
-    """The bundled model's best head of one kind, as it was measured on random text.
-
-    Args:
-        kind: a key of KINDS.
-    """
-    text = (resources.files("minillama") / "assets" / "heads.json").read_text(encoding="utf-8")
-    best = json.loads(text)[kind][0]
-    return Head(best["layer"], best["head"], best["score"])
-
-
-def looking(model: Any, tokenizer: Any, text: str) -> Control:
-    """Attention of the bundled model on a text: one slider for the head, another for the token that looks.
-
-    Args:
-        model, tokenizer: the bundled model, as `minillama.load` gives it.
-        text: some twenty tokens.
-    """
-    import torch
-
-    from minillama.trace import trace
-
-    ids = tokenizer.encode(text)
-    attention = trace(model, torch.tensor([ids])).attention[:, 0].numpy()  # (L, H, T, T)
-    pieces = ["start" if token == tokenizer.bos_id else tokenizer.piece(token).replace("▁", " ").strip() or "␣"
-              for token in ids]  # fmt: skip
-
-    def draw(head: int, token: int) -> "Figure":
-        kind = list(KINDS)[head - 1]
-        found = known_head(kind)
-        return draw_attention(attention[found.layer, found.head], pieces, token, KINDS[kind], found.score)
-
-    alt = (
-        f"Attention of one head on {len(ids)} tokens, rows look at columns. A stripe just below the diagonal: nearly "
-        "every token looks at the one before it. The second head on the slider looks from a repeated name to what "
-        "followed the name the first time."
-    )
-    return Control(draw, alt, head=(1, len(KINDS), 1), token=(0, len(ids) - 1, len(ids) - 1))
-
-
-def draw_attention(weights: Any, pieces: list[str], token: int, what: str, score: float) -> "Figure":
-    """One head as a square, with one row framed and its favourite said in words.
-
-    Args:
-        weights: (T, T), rows look at columns.
-        pieces: a word for each token.
-        token: the row that is framed.
-        what: the head does.
-        score: how much of its attention goes there on random text, 0 to 1.
-    """
-    figure, axes = new_figure(5.4, 5.2)
-    image = axes.imshow(weights, cmap="cividis", vmin=0, vmax=1)
-    T = len(pieces)
-    axes.set_xticks(range(T), pieces, rotation=90, fontsize=8.5)
-    axes.set_yticks(range(T), pieces, fontsize=8.5)
-    axes.tick_params(length=0)
-    axes.add_patch(box(-0.5, token - 0.5, token + 1, 1, fill=False, edgecolor=COLOURS[1], linewidth=2))
-    favourite = int(weights[token].argmax())
-    axes.set_title(f"This head {what}\n(measured: {score:.0%} of its attention)", fontsize=10.5, loc="left")
-    axes.set_xlabel(f"looked at\n“{pieces[token]}” looks at “{pieces[favourite]}” with {weights[token, favourite]:.0%}")
-    axes.set_ylabel("looking")
-    figure.colorbar(image, ax=axes, label="attention", shrink=0.6)
-    return figure
 
 
 # Views

@@ -13,14 +13,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Locator, Page
+
+from tests.browser.pages import ROOT
 
 START_SECONDS = 120
+RUN_MS = 480_000
 
 # No question about news; and every cell is in the page, also one that is out of sight.
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false"},
     "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
 }
+
+
+PROMPTS = '[...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")].map((each) => each.innerText.trim())'
+TRACEBACKS = """
+[...document.querySelectorAll(".jp-OutputArea-output")].map((each) => each.innerText)
+  .filter((each) => each.includes("Traceback (most recent call last)"))""".strip()
+# Every cell has its number, or one failed that should not have: then the others stay without.
+HAS_RUN = f"(expected) => {PROMPTS}.every((each) => /[0-9]/.test(each)) || {TRACEBACKS}.length > expected"
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,41 @@ class Lab:
     def open(self, path: str) -> str:
         """The address of a notebook below the root."""
         return f"{self.address}lab/tree/{path}?token={self.token}"
+
+    def copy(self, path: str) -> Any:
+        """Put a notebook of the course below the root, without outputs: those that appear come from this run.
+
+        Args:
+            path: from the root of the course.
+        """
+        notebook = nbformat.read(ROOT / path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        own = self.root / path
+        own.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, own)
+        return notebook
+
+    def run_all(self, page: Page, path: str) -> Locator:
+        """Open a notebook of the course, run every cell, and see that only those raise that should.
+
+        Returns:
+            Its cells of code.
+        """
+        notebook = self.copy(path)
+        page.goto(self.open(path))
+        cells = page.locator(".jp-Notebook .jp-CodeCell")
+        cells.first.wait_for()
+        page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()  # before that, Run asks for a kernel
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        raising = [cell for cell in notebook.cells if "raises-exception" in cell.metadata.get("tags", [])]
+        page.wait_for_function(HAS_RUN, arg=len(raising), timeout=RUN_MS)
+        tracebacks = page.evaluate(TRACEBACKS)
+        assert len(tracebacks) == len(raising), "\n\n".join(tracebacks)
+        assert page.evaluate(PROMPTS) == [f"[{number}]:" for number in range(1, cells.count() + 1)]
+        return cells
 
 
 def free_port() -> int:

@@ -1,17 +1,21 @@
 """The attention explorer's page, opened from disk in a real browser that reaches no network."""
 
+import base64
 import re
 from dataclasses import replace
 
+import nbformat
 import pytest
 import torch
 
 import minillama
 from minillama import viz
 from minillama.config import ModelConfig
+from minillama.course.notebooks import strip
 from minillama.model import Llama, Pieces
 from minillama.trace import ablate, token_losses, trace
-from tests.browser.pages import DESKTOP, PHONE, SCHEMES
+from minillama.viz.explorer_ablation import head_groups
+from tests.browser.pages import DESKTOP, PHONE, SCHEMES, show_notebook
 from tests.browser.test_lessons import HARD_TO_READ
 
 TEXT = "Once upon a time, there was a robot named Zorbik Quamel. One day Zorbik"
@@ -218,6 +222,21 @@ def test_a_head_switched_off_shows_the_loss_and_what_comes_next(show, address, e
     assert "without" not in page.locator(".loss").inner_text()
 
 
+def test_the_strongest_are_switched_off_together_and_others_drawn_blindly(show, address, explorer, bundled):
+    page, (model, _) = show(address), bundled
+    together = page.get_by_role("group", name="Several heads at once")
+    for words, group in zip(("switch these 8 off", "switch 8 others off"), ("strong", "drawn"), strict=True):
+        heads = head_groups(explorer.scores, seed=explorer.times_read)["induction"][group]["heads"]
+        with torch.no_grad(), ablate(model, heads):
+            loss = token_losses(model(explorer.tokens), explorer.tokens).mean()
+        together.get_by_role("button", name=words).click()
+        assert f"{loss:.3f} without 8 heads" in page.locator(".loss").inner_text()
+        assert page.locator(".cell.off").count() == 8
+    together.get_by_role("button", name="all heads on").click()
+    assert page.locator(".cell.off").count() == 0
+    assert together.get_by_role("button").count() == 2
+
+
 def test_value_lengths_change_what_is_shown(show, address, explorer):
     page = show(address)
     page.get_by_role("button", name="attention × value length").click()
@@ -318,18 +337,55 @@ def test_128_tokens_of_12_layers_of_12_heads(show, tmp_path):
     assert f"(token {int(row.argmax())}) {row.max():.4f}" in say(page)
 
 
-def test_a_notebooks_output_shows_the_page_and_hides_the_picture(visit, explorer, tmp_path):
-    html = explorer._repr_mimebundle_()["text/html"]
-    path = tmp_path / "output.html"
-    path.write_text(f"<!doctype html><meta charset=utf-8><body>{html}", encoding="utf-8")
+def test_a_notebooks_output_shows_the_page_and_hides_the_picture(visit, explorer, tmp_path, monkeypatch):
+    outputs = []
+    monkeypatch.setattr(
+        "IPython.display.publish_display_data", lambda data, metadata=None: outputs.append((data, metadata))
+    )
+    explorer._ipython_display_()
+    cell = nbformat.v4.new_code_cell("1")
+    cell.outputs = [nbformat.v4.new_output("display_data", data, metadata=metadata or {}) for data, metadata in outputs]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title"), cell])
+    strip(notebook)
+    nbformat.write(notebook, tmp_path / "live.ipynb")
     seen = visit()
-    seen.page.goto(path.as_uri())
+    show_notebook(seen, tmp_path / "live.ipynb", "light", tmp_path)
     frame = seen.page.frame_locator("iframe")
     frame.locator(".root[data-painted]").wait_for()
     assert frame.get_by_role("heading", name="Attention explorer").is_visible()
-    assert seen.page.locator("img").bounding_box()["width"] <= 1
+    assert not seen.page.locator("img").is_visible()
     seen.page.wait_for_function("document.querySelector('iframe').clientHeight !== 900")
     assert seen.errors == seen.refused == []
-    path.write_text(re.sub(r"<style.*</iframe>", "", html, flags=re.DOTALL), encoding="utf-8")  # as GitHub does
-    seen.page.goto(path.as_uri())
+
+    cell.outputs[0].data["text/html"] = re.sub(  # as GitHub does
+        r"<(style|iframe).*?</\1>", "", cell.outputs[0].data["text/html"], flags=re.DOTALL
+    )
+    nbformat.write(notebook, tmp_path / "still.ipynb")
+    show_notebook(seen, tmp_path / "still.ipynb", "light", tmp_path)
     assert seen.page.locator("img").bounding_box()["width"] > 300
+
+
+# What VS Code lets a notebook's output do: scripts within the page, pictures as data, nothing from elsewhere.
+VS_CODE = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
+    "child-src data:"
+)
+
+
+@pytest.mark.parametrize("rules", [VS_CODE, "default-src 'none'; style-src 'unsafe-inline'; img-src data:"])
+def test_the_page_shows_without_require_js_or_a_cdn(visit, explorer, tmp_path, rules):
+    """An output is put in as HTML, as VS Code does; where no script may run, the picture below still stands."""
+    data = base64.b64encode(explorer.picture().png).decode()
+    page = f"""<!doctype html><meta charset=utf-8><meta http-equiv="Content-Security-Policy" content="{rules}">
+    <div>{explorer._repr_mimebundle_()["text/html"]}</div><div><img src="data:image/png;base64,{data}"></div>"""
+    (tmp_path / "output.html").write_text(page, encoding="utf-8")
+    seen = visit()
+    seen.page.goto((tmp_path / "output.html").as_uri())
+    frame = seen.page.frame_locator("iframe")
+    if rules is VS_CODE:
+        frame.locator(".root[data-painted]").wait_for()
+        assert seen.errors == []
+    else:
+        assert frame.get_by_text("needs JavaScript").is_visible() or seen.errors
+    assert seen.page.locator("img").bounding_box()["width"] > 300
+    assert seen.refused == []

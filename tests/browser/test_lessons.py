@@ -37,7 +37,7 @@ STICKS_OUT = """
 """
 
 PICTURES = """
-() => [...document.images].map((image) => ({
+() => [...document.images].filter((image) => image.checkVisibility()).map((image) => ({
   cell: image.closest(".jp-Cell")?.id, alt: image.alt, loaded: image.naturalWidth > 0,
   left: image.getBoundingClientRect().left, right: image.getBoundingClientRect().right,
   room: image.closest(".jp-OutputArea-output, .jp-RenderedMarkdown").getBoundingClientRect().right,

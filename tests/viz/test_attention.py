@@ -1,30 +1,9 @@
 import numpy as np
-import pytest
 import torch
-from circuits import INDUCTION_HEAD, VOCABULARY, induction_llama
 
 from minillama import viz
 from minillama.attention import causal_mask
 from minillama.viz.attention import soft_dictionary, strongest_looks
-from minillama.viz.attention_lab import Lab
-
-
-class Letters:
-    """A tokenizer whose pieces are letters, without a start token."""
-
-    def encode(self, text):
-        return [ord(letter) - ord("a") for letter in text]
-
-    def decode(self, ids):
-        return "".join(chr(each + ord("a")) for each in ids)
-
-    piece = decode
-
-
-@pytest.fixture(scope="module")
-def lab():
-    assert VOCABULARY >= 26
-    return Lab(induction_llama(), Letters(), "z" + 3 * "qwerty", {"first": torch.ones(2, 4)})
 
 
 def test_a_soft_dictionary_gives_equal_weights_without_strength_and_one_winner_with_much():
@@ -58,34 +37,6 @@ def test_other_pictures_can_be_drawn():
     ):  # fmt: skip
         assert picture.png.startswith(b"\x89PNG")
         assert len(picture.alt) > 20
-
-
-def test_the_lab_shows_where_a_head_looks_and_what_it_brings(lab):
-    weights = lab.weights(*INDUCTION_HEAD)
-    assert weights[7:13].argmax(-1).tolist() == [2, 3, 4, 5, 6, 7]
-    assert "'w' at 'e'" in lab.picture(*INDUCTION_HEAD).alt
-    torch.testing.assert_close(lab.weights(*INDUCTION_HEAD, by_value=True).sum(-1), torch.ones(19))
-
-
-def test_the_lab_tells_the_loss_without_a_head(lab):
-    assert lab.loss([INDUCTION_HEAD]) > lab.loss() + 0.1
-    assert lab.loss([(1, 0)]) == pytest.approx(lab.loss())
-    assert "without this one" in lab.say(*INDUCTION_HEAD, off=True)
-    assert "without this one" not in lab.say(*INDUCTION_HEAD)
-
-
-def test_the_lab_is_live_and_reads_another_text():
-    lab = Lab(induction_llama(), Letters(), "abcabc")
-    widgets = pytest.importorskip("ipywidgets")
-    text, layer, _head, by_value, off, said, image = lab.widget(widgets).children
-    before = image.value
-    layer.value, off.value, by_value.value = 1, True, True
-    assert image.value != before
-    assert "without this one" in said.value
-    text.value = "defdefd"
-    assert lab.words == list("defdefd")
-    text.value = "ä"
-    assert "Error" in said.value
 
 
 def test_moments_tell_how_far_the_head_had_come() -> None:

@@ -8,9 +8,8 @@ import pytest
 from minillama.checkpoint.bundled import bundled_log
 from minillama.errors import DataError
 from minillama.quant.formats import FORMATS, quantize_q8_0
-from minillama.viz.figure import Control
-from minillama.viz.memory import FORMATS as STEPS
-from minillama.viz.memory import MODELS, calculator, draw_need, need
+from minillama.viz.figure import Choice, Control
+from minillama.viz.memory import calculator, draw_need, need
 from minillama.viz.quantization import Rounding, bits_per_weight, round_to_blocks
 from minillama.viz.training import Player, read_log
 
@@ -18,7 +17,11 @@ WEIGHTS = np.random.default_rng(0).normal(size=256)
 
 
 def ends(control: Control) -> list[dict[str, int]]:
-    return [{name: limits[end] for name, limits in control.sliders.items()} for end in (0, 1)]
+    limits = {
+        name: (each.options[0], each.options[-1]) if isinstance(each, Choice) else each
+        for name, each in control.sliders.items()
+    }
+    return [{name: each[end] for name, each in limits.items()} for end in (0, 1)]
 
 
 def title(figure) -> str:
@@ -44,16 +47,16 @@ def test_an_outlier_hurts_its_own_block_only():
 
 
 def test_the_title_tells_bits_and_size():
-    assert "4.5 bits a weight, a 7B of 3.8 GB" in title(Rounding(WEIGHTS).draw(4, 5, 1))
-    assert "2.1 bits" in title(Rounding(WEIGHTS).draw(2, 8, 1))
+    assert "4.5 bits a weight, a 7B of 3.8 GB" in title(Rounding(WEIGHTS).draw(4, 32, 1))
+    assert "2.1 bits" in title(Rounding(WEIGHTS).draw(2, 256, 1))
 
 
 def test_what_a_7b_needs():
-    weights, cache = need(MODELS.index("llama-7b") + 1, STEPS.index("q4_0") + 1, 2)
+    weights, cache = need("llama-7b", "q4_0", 2048)
     assert weights == pytest.approx(3.8e9, rel=0.02)
     assert cache == 2 * 32 * 2048 * 4096 * 2
-    assert "4.9 GB,\na machine of 8 GB" in title(draw_need(2, 1, 2, 1))
-    assert "more than one machine" in title(draw_need(len(MODELS), len(STEPS), 128, 64))
+    assert "4.9 GB,\na machine of 8 GB" in title(draw_need("llama-7b", "q4_0", 2048, 1))
+    assert "more than one machine" in title(draw_need("llama2-70b", "f32", 131072, 64))
 
 
 def test_the_player_stops_where_the_slider_stands():
@@ -70,6 +73,16 @@ def test_the_player_stops_where_the_slider_stands():
 def test_every_end_of_every_slider_can_be_drawn(control):
     for values in ends(control):
         assert control.picture(**values).png
+
+
+def test_named_values_are_moved_by_name():
+    ipywidgets = pytest.importorskip("ipywidgets")
+    model, _format, tokens, _texts, image, message = calculator().widget(ipywidgets).children
+    assert (model.value, tokens.value) == ("llama-7b", 2048)
+    before = image.value
+    model.value = "llama-65b"
+    assert image.value != before
+    assert message.value == ""
 
 
 def test_a_file_that_is_no_log(tmp_path: Path):

@@ -1,5 +1,6 @@
 """The explorer's payload holds the model's numbers; its objects are what a notebook shows."""
 
+import base64
 import json
 import math
 import re
@@ -245,28 +246,53 @@ def test_text_cannot_end_the_script_that_holds_it(model):
     assert page.count("</script>") == 2
 
 
-def test_a_notebook_gets_words_a_picture_a_page_and_a_live_view(explorer):
-    bundle = explorer._repr_mimebundle_()
-    assert bundle["text/plain"].startswith("[attention explorer: Attention of 2 layers of 4 heads over 19 tokens.")
-    assert '<img alt="Attention of 2 layers' in bundle["text/html"]
-    assert "srcdoc=" in bundle["text/html"]
-    assert "application/vnd.jupyter.widget-view+json" in bundle
+def displayed(explorer, monkeypatch):
+    """The outputs of a cell that ends with an explorer: pairs of data and metadata."""
+    outputs = []
+    monkeypatch.setattr(
+        "IPython.display.publish_display_data", lambda data, metadata=None: outputs.append((data, metadata))
+    )
+    explorer._ipython_display_()
+    return outputs
 
 
-def test_without_anywidget_the_page_shows(explorer, monkeypatch):
+def test_a_notebook_gets_words_a_page_a_live_view_and_a_picture(explorer, monkeypatch):
+    (shown, _), (still, metadata) = displayed(explorer, monkeypatch)
+    assert shown["text/plain"].startswith("[attention explorer: Attention of 2 layers of 4 heads over 19 tokens.")
+    assert "srcdoc=" in shown["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in shown
+    assert base64.b64decode(still["image/png"]).startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"].startswith("Attention of 2 layers of 4 heads")
+
+
+def test_without_anywidget_the_page_and_the_picture_show(explorer, monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
     monkeypatch.delitem(sys.modules, "minillama.viz.explorer_live", raising=False)
-    bundle = explorer._repr_mimebundle_()
-    assert bundle.keys() == {"text/plain", "text/html"}
-    assert "srcdoc=" in bundle["text/html"]
+    (shown, _), (still, _) = displayed(explorer, monkeypatch)
+    assert shown.keys() == {"text/plain", "text/html"}
+    assert "srcdoc=" in shown["text/html"]
+    assert "image/png" in still
 
 
 def test_a_page_too_large_for_a_notebook_leaves_the_picture(explorer, monkeypatch):
     monkeypatch.setattr("minillama.viz.explorer.MAX_INLINE", 100)
-    shown = explorer._repr_mimebundle_()["text/html"]
-    assert "srcdoc=" not in shown
-    assert "to_html(path)" in shown
-    assert "<img" in shown
+    (shown, _), (still, _) = displayed(explorer, monkeypatch)
+    assert "srcdoc=" not in shown["text/html"]
+    assert "to_html(path)" in shown["text/html"]
+    assert "image/png" in still
+
+
+def test_groups_are_switched_off_together(payload, model, explorer):
+    for kind, head in (("induction", INDUCTION_HEAD), ("previous token", PREVIOUS_HEAD)):
+        strong, drawn = payload["frames"][0]["groups"][kind].values()
+        assert strong["heads"] == [head]
+        assert len(drawn["heads"]) == 1
+        assert drawn["heads"] != strong["heads"]
+        for group in (strong, drawn):
+            with torch.no_grad(), ablate(model, group["heads"]):
+                loss = token_losses(model(explorer.tokens), explorer.tokens).mean().item()
+            assert group["loss"] == pytest.approx(loss, rel=1e-4)
+    assert strong["loss"] > payload["frames"][0]["loss"] + 0.1
 
 
 # Live

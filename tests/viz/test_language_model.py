@@ -50,6 +50,16 @@ def test_the_game_reads_well_without_a_kernel_and_plays_with_one():
     assert button.disabled
 
 
+def test_an_error_in_the_game_is_said_in_it(monkeypatch):
+    import ipywidgets
+
+    game = view.Game(ROUNDS)
+    page, *_, button = game.widget(ipywidgets).children
+    monkeypatch.setattr(game, "bet", lambda letter, percent: 1 / 0)
+    button.click()
+    assert "ZeroDivisionError" in page.value
+
+
 def test_rounds_hold_the_true_piece_once():
     class Tokenizer:
         def encode(self, text):

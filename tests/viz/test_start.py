@@ -1,10 +1,8 @@
-import numpy as np
 import pytest
 
 import minillama
 from minillama.checkpoint.memory import WORKING_BYTES
 from minillama.viz import start
-from minillama.viz.figure import Picture
 
 
 @pytest.fixture(scope="module")
@@ -55,19 +53,6 @@ def test_a_bad_beginning_is_said_in_the_control(bundled):
     assert "ContextLengthError" in story.value
     prompt.value = "A goat"
     assert "<b>A goat</b>" in story.value
-
-
-def test_heads_look_where_their_names_say(bundled):
-    control = start.looking(*bundled, "Zorbik Quamel had a kite. Everybody liked Zorbik")
-    for head in range(1, len(start.KINDS) + 1):
-        assert isinstance(control.picture(head=head, token=0), Picture)
-    figure = control.draw(head=2, token=control.sliders["token"][1])
-    assert "“bik” looks at “Qua”" in figure.axes[0].get_xlabel()
-
-
-def test_attention_is_framed_at_the_token():
-    figure = start.draw_attention(np.eye(3), ["a", "b", "c"], 1, "looks at itself", 1.0)
-    assert "“b” looks at “b” with 100%" in figure.axes[0].get_xlabel()
 
 
 def test_the_map_counts_what_is_yours():

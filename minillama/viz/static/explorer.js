@@ -8,7 +8,7 @@ const NOT_A_NUMBER = 65535;
 const MAX_LABELS = 40; // words beside the heat map; with more of them only the two in question are written
 const MIN_LABEL = 8.5; // pixels of a line of them
 const MAX_THUMBNAIL = 64; // pixels on a side of a head at a glance; larger ones keep the largest weight of each block
-const N_NAMED = 3; // tokens that the sentence names
+const N_NAMED = 3; // tokens, or heads, that a sentence names
 const N_FOUND = 5; // heads of a kind that are offered
 
 const CIVIDIS = [
@@ -137,6 +137,7 @@ svg { display: block; width: 100%; height: 84px; overflow: visible; }
 details summary { cursor: pointer; font-size: 12px; color: var(--muted); }
 .all { max-height: 260px; overflow: auto; }
 .busy { opacity: 0.55; }
+[hidden] { display: none; }
 @media (forced-colors: active) { .token::before, .meter i { background: Highlight; forced-color-adjust: none; } }
 `;
 
@@ -245,7 +246,7 @@ class Explorer {
   // The parts that stay
 
   shell(el) {
-    const host = make("div", { "data-lm-suppress-shortcuts": "true" }); // arrows are for the explorer, not for JupyterLab
+    const host = make("div", { className: "minillama-explorer", "data-lm-suppress-shortcuts": "true" }); // arrows are for the explorer, not for JupyterLab
     const shadow = host.attachShadow({ mode: "open" });
     this.root = make("section", { className: "root", "aria-label": "Attention explorer" });
     shadow.append(make("style", {}, STYLE), this.root);
@@ -273,6 +274,7 @@ class Explorer {
     this.kinds = make("div", { className: "bar", role: "group", "aria-label": "Find the strongest heads of a kind" });
     this.found = make("div", { className: "bar", role: "group", "aria-label": "Strongest heads of this kind" });
     this.kindNote = make("p", { className: "muted" });
+    this.together = make("div", { className: "bar", role: "group", "aria-label": "Several heads at once" });
 
     this.title = make("h3");
     this.scores = make("p", { className: "muted number" });
@@ -313,7 +315,7 @@ class Explorer {
       make("div", { className: "card" }, strip, this.say),
       make("div", { className: "layout" },
         make("div", { className: "column" },
-          make("div", { className: "card" }, make("h3", {}, "All heads"), this.heads, this.kinds, this.kindNote, this.found),
+          make("div", { className: "card" }, make("h3", {}, "All heads"), this.heads, this.kinds, this.kindNote, this.found, this.together),
           this.lensCard),
         make("div", { className: "card" }, this.title, this.scores,
           make("div", { className: "bar" },
@@ -474,7 +476,7 @@ class Explorer {
     this.heads.style.setProperty("--n", heads);
     this.heads.classList.toggle("small", heads > 9);
     const name = (head) => make("span", { role: "columnheader" }, heads > 16 && head % 4 ? "" : String(head));
-    const corner = make("span", { role: "columnheader" }, make("span", { "aria-label": "layer, head" }, ""));
+    const corner = make("span", { role: "columnheader", "aria-label": "layer, head" });
     this.cells = [];
     const rows = [make("div", { role: "row" }, corner, ...Array.from({ length: heads }, (_, head) => name(head)))];
     for (let layer = 0; layer < layers; layer++) {
@@ -565,12 +567,37 @@ class Explorer {
 
   showFound() {
     setText(this.kindNote, this.kind ? `Score: ${this.payload.kinds[this.kind] ?? "of this kind"}.` : "Press a kind: its strongest heads, by score.");
-    const list = this.kind ? this.strongest(this.kind).slice(0, N_FOUND) : [];
+    const group = this.frame.groups?.[this.kind];
+    const list = this.kind ? this.strongest(this.kind).slice(0, Math.max(N_FOUND, group?.strong.heads.length ?? 0)) : [];
     this.found.replaceChildren(...list.map(({ layer, head, score }) => make("button", {
       type: "button", className: "number", "aria-label": `layer ${layer}, head ${head}, ${this.kind} ${fixed(score, 2)}`,
       "aria-pressed": String(layer === this.layer && head === this.head), "data-place": `${layer} ${head}`,
       onclick: () => this.choose(layer, head, false),
     }, `L${layer} H${head} `, make("b", {}, fixed(score, 2)))));
+    this.showTogether();
+  }
+
+  // The strongest heads of a kind switched off together, or as many of the others, drawn blindly.
+  showTogether() {
+    const group = this.isModel && this.frame.groups?.[this.kind], buttons = [];
+    const offer = (heads, words) => {
+      const own = heads.length > 0 && this.isExactlyOff(heads);
+      buttons.push(make("button", {
+        type: "button", "aria-pressed": String(own), onclick: () => this.switchOff(own ? [] : heads),
+      }, words));
+    };
+    if (group && (this.live || group.strong.next)) {
+      const count = group.strong.heads.length;
+      offer(group.strong.heads, count === 1 ? "switch the strongest off" : `switch these ${count} off`);
+      if (group.drawn.heads.length) offer(group.drawn.heads, `switch ${group.drawn.heads.length} other${count === 1 ? "" : "s"} off, at random`);
+    }
+    if (this.isModel && this.off.length) offer([], "all heads on");
+    this.together.hidden = !buttons.length;
+    this.together.replaceChildren(...buttons);
+  }
+
+  isExactlyOff(heads) {
+    return heads.length === this.off.length && heads.every(([layer, head]) => this.isOff(layer, head));
   }
 
   // One head
@@ -738,22 +765,28 @@ class Explorer {
   get outcomes() {
     const { frame } = this;
     if (frame.baseline) return { all: frame.baseline, without: frame };
-    const [place] = this.isModel ? this.off : [], ablation = frame.ablation;
-    if (!place || !ablation) return { all: frame, without: null };
-    const [layer, head] = place;
-    const pick = (key) => ablation[key][layer][head];
+    if (!this.isModel || !this.off.length) return { all: frame, without: null };
+    const groups = Object.values(frame.groups ?? {}).flatMap((pair) => [pair.strong, pair.drawn]);
+    const group = groups.find((each) => each.next && this.isExactlyOff(each.heads));
+    if (group || !frame.ablation) return { all: frame, without: group ?? null };
+    const [[layer, head]] = this.off, pick = (key) => frame.ablation[key][layer][head];
     return { all: frame, without: { loss: pick("loss"), losses: pick("losses"), next: pick("next") } };
   }
 
   switchHead() {
     const { layer, head } = this, rest = this.off.filter(([l, h]) => l !== layer || h !== head);
-    const off = rest.length < this.off.length ? rest : [...(this.live ? rest : []), [layer, head]];
+    const own = rest.length < this.off.length; // a page knows what one head does, or one group, and no other company
+    this.switchOff(own ? (this.live ? rest : []) : [...(this.live ? rest : []), [layer, head]]);
+  }
+
+  switchOff(off) {
     if (this.live) {
       this.ask(off);
       return;
     }
     this.off = off;
     this.nameHeads();
+    this.showTogether();
     this.showOff();
     this.showOutcome();
     this.markLoss(this.look.q);
@@ -769,7 +802,7 @@ class Explorer {
 
   showOutcome() {
     const { all, without } = this.outcomes, last = this.quoted(this.T - 1);
-    const off = this.off.map(([layer, head]) => `layer ${layer} head ${head}`).join(", ");
+    const off = this.off.length > N_NAMED ? `${this.off.length} heads` : this.off.map(([layer, head]) => `layer ${layer} head ${head}`).join(", ");
     this.buildNext(all, without, last, off);
     const change = without ? without.loss - all.loss : 0;
     const words = `${fixed(all.loss, 3)} nats a token with all heads` + (without ? `, ${fixed(without.loss, 3)} without ${off} ` +
