@@ -84,14 +84,19 @@ def download(
 
     >>> model, tokenizer = minillama.load(download("tinyllama-1.1b-chat"))  # doctest: +SKIP
     """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import build_hf_headers
+
     weights = find_weights(name)
     target = Path(folder) if folder is not None else models_folder() / weights.repository.replace("/", "--")
     with _explained(weights, target):
         commit, remote = _list_files(weights, revision, files or weights.files, token)
         _check_disk_space(target, sum(file.missing_bytes(target) for file in remote))
+        headers = build_hf_headers(token=token, library_name="minillama")
         for number, file in enumerate(remote, start=1):
             log.info("file %d of %d: %s", number, len(remote), file.name)
-            _bring(weights.repository, commit, file, target, token, progress)
+            url = hf_hub_url(weights.repository, file.name, revision=commit, endpoint=_endpoint())
+            bring(url, headers, file, target, progress)
     ggufs = sorted(file.name for file in remote if file.name.endswith(".gguf"))
     return target / ggufs[0] if ggufs else target
 
@@ -134,16 +139,19 @@ def _check_disk_space(folder: Path, needed: int) -> None:
         )
 
 
-def _bring(
-    repository: str, commit: str, file: RemoteFile, folder: Path, token: str | None, progress: bool | None
-) -> None:
-    """One file: kept when it is there and whole, else transferred, checked and given its name."""
+def bring(url: str, headers: dict[str, str], file: RemoteFile, folder: Path, progress: bool | None) -> None:
+    """One file: kept when it is there and whole, else transferred, checked and given its name.
+
+    Raises:
+        DownloadError: it came out different.
+        huggingface_hub.errors.HfHubHTTPError, OSError: what the server, the network or the disk said.
+    """
     final, partial = folder / file.name, file.partial(folder)
-    there = final.is_file() and final.stat().st_size == file.size_bytes
+    there = final.is_file() and file.size_bytes in (None, final.stat().st_size)
     if there and file.digest and _digest(final, file) == file.digest:
         return
     final.parent.mkdir(parents=True, exist_ok=True)
-    _transfer(repository, commit, file, partial, token, progress)
+    _transfer(url, headers | {"Accept-Encoding": "identity"}, file, partial, progress)
     if not file.digest:
         log.warning("%s: the server publishes no checksum; the file could not be verified", file.name)
     elif (got := _digest(partial, file)) != file.digest:
@@ -155,16 +163,10 @@ def _bring(
     os.replace(partial, final)
 
 
-def _transfer(
-    repository: str, commit: str, file: RemoteFile, partial: Path, token: str | None, progress: bool | None
-) -> None:
+def _transfer(url: str, headers: dict[str, str], file: RemoteFile, partial: Path, progress: bool | None) -> None:
     """Append to the partial file until it is whole; a cut connection is taken up where it broke."""
-    from huggingface_hub import hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError, HTTPError
-    from huggingface_hub.utils import build_hf_headers
 
-    url = hf_hub_url(repository, file.name, revision=commit, endpoint=_endpoint())
-    headers = build_hf_headers(token=token, library_name="minillama") | {"Accept-Encoding": "identity"}
     failures = 0
     while True:
         before = partial.stat().st_size if partial.is_file() else 0
@@ -251,16 +253,17 @@ def _explained(weights: Weights, folder: Path) -> Iterator[None]:
     except errors.OfflineModeIsEnabled as error:
         raise DownloadError("HF_HUB_OFFLINE is set, and a download needs the network: unset it") from error
     except (errors.HTTPError, OSError, ValueError) as error:
-        raise _line_error(error, weights, folder) from error
+        raise broken_line(error, weights.repository, _endpoint(), folder) from error
 
 
-def _line_error(error: Exception, weights: Weights, folder: Path) -> DownloadError:
+def broken_line(error: Exception, what: str, server: str, folder: Path) -> DownloadError:
+    """What the network or the disk said, as one line: the transfer of `what` from `server` to `folder`."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DownloadError(f"no space left on the disk of {folder}: make room and start again, what has come is kept")
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return DownloadError(f"cannot write to {error.filename}: {error.strerror}; name another folder")
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return DownloadError(
-        f"the transfer of {weights.repository} from {_endpoint()} broke off ({reason}): "
+        f"the transfer of {what} from {server} broke off ({reason}): "
         "check the network and start again, what has come is kept"
     )

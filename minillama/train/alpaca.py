@@ -71,10 +71,18 @@ def mask_labels(tokens: Sequence[int], n_prompt: int, whole: bool = False) -> li
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One record as a model reads it: ids, labels as mask_labels gives them, and whether the response is cut."""
+    """One record as a model reads it.
+
+    Args:
+        tokens: ids of prompt, response and EOS.
+        labels: see mask_labels.
+        has_input: whether its prompt speaks of an input.
+        cut: whether the response did not fit.
+    """
 
     tokens: list[int]
     labels: list[int]
+    has_input: bool = False
     cut: bool = False
 
 
@@ -99,7 +107,8 @@ def encode_sample(
     if room < 1:
         return None
     tokens = [*prompt, *response[:room], *tokenizer.encode("", bos=False, eos=True)]
-    return Sample(tokens=tokens, labels=mask_labels(tokens, len(prompt), whole), cut=len(response) > room)
+    labels = mask_labels(tokens, len(prompt), whole)
+    return Sample(tokens=tokens, labels=labels, has_input=bool(record.input), cut=len(response) > room)
 
 
 def encode_samples(
@@ -154,8 +163,8 @@ def collate(samples: Sequence[Sample], pad_id: int = 0) -> Batch:
 class SampleBatches:
     """Samples in an order that depends on the seed alone: a data.Source.
 
-    Each epoch is a new order. Samples of about the same length go into one batch: within every POOL batches they are
-    sorted by length, and the batches are taken in a random order.
+    Each epoch is a new order. Samples of the same kind of prompt and of about the same length go into one batch: within
+    every POOL batches they are sorted, and the batches are taken in a random order.
 
     Args:
         samples: more than one batch of them.
@@ -175,14 +184,16 @@ class SampleBatches:
         self.steps_per_epoch = len(samples) // batch_size
         self._epoch, self._plan = -1, np.empty((0, 0), dtype=np.int64)
 
+    def _place(self, index: int) -> tuple[bool, int]:
+        return self.samples[index].has_input, len(self.samples[index].tokens)
+
     def _planned(self, epoch: int) -> np.ndarray:
         """The samples of each batch of an epoch, (steps, batch_size)."""
         rng = np.random.default_rng((self.seed, epoch))
         chosen = rng.permutation(len(self.samples))[: self.steps_per_epoch * self.batch_size]
-        lengths = np.array([len(self.samples[index].tokens) for index in chosen])
         size = POOL * self.batch_size
-        pools = [slice(start, start + size) for start in range(0, len(chosen), size)]
-        ordered = np.concatenate([chosen[pool][np.argsort(lengths[pool], kind="stable")] for pool in pools])
+        pools = [chosen[start : start + size] for start in range(0, len(chosen), size)]
+        ordered = np.array([index for pool in pools for index in sorted(pool, key=self._place)])
         return rng.permutation(ordered.reshape(-1, self.batch_size))
 
     def batches(self, step: int) -> list[Batch]:
