@@ -12,6 +12,7 @@ from minillama.cli.gates import gates
 from minillama.cli.generation import bench, generate
 from minillama.cli.inspection import info, tokenize
 from minillama.cli.training import pretrain
+from minillama.cli.tuning import finetune
 from minillama.cli.weights import convert, download, quantize
 
 app = typer.Typer(
@@ -21,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    generate, info, tokenize, convert, quantize, download, pretrain, gates, bench, perplexity, lab, doctor,
+    generate, info, tokenize, convert, quantize, download, pretrain, finetune, gates, bench, perplexity, lab, doctor,
     check, hint, reset, release,
 ):  # fmt: skip
     app.command()(shared_options(command))

@@ -7,6 +7,7 @@ OPTIONS = {
     "repetition_penalty": "--repetition-penalty", "max_new_tokens": "--max-new-tokens", "seed": "--seed",
     "quant": "--quant", "device": "--device", "dtype": "--dtype", "tokenizer": "--tokenizer", "context": "--context",
     "to": "--to", "format": "--type", "shards": "--shards", "overwrite": "--overwrite", "seq_len": "--seq-len",
+    "peak_lr": "--lr", "dropout": "--dropout", "alpha": "--alpha", "template": "--template",
 }  # fmt: skip
 NAMES = "|".join(OPTIONS)
 GIVEN = re.compile(rf"(?:^|(?<= ))({NAMES})=(?:(['\"])([\w.-]+)\2|True)?")  # not inside a path
