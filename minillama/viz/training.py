@@ -1,6 +1,7 @@
-"""A training run played again: its losses up to a step, and what held-out text cost by then."""
+"""A training run while it goes on, and played again: losses up to a step, and what held-out text cost by then."""
 
 import csv
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minillama.errors import DataError
-from minillama.viz.figure import COLOURS, Control, new_figure
+from minillama.train.runs import Progress
+from minillama.viz.figure import COLOURS, Control, Picture, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POSITIONS = 100  # of the slider
+LONGEST_LINE = 80  # characters of what a model wrote
 
 
 def read_log(path: Path) -> dict[str, np.ndarray]:
@@ -72,3 +75,48 @@ class Player(Control):
         axes.legend(frameon=False)
         figure.suptitle("\n".join(said), fontsize="medium", x=0.02, ha="left")
         return figure
+
+
+class LiveCurve:
+    """A curve that grows in a notebook while a model trains; its last picture stays there.
+
+    Args:
+        seconds: between two drawings.
+
+    >>> train(model, source, config, out, report=viz.training.LiveCurve())
+    """
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        self.seconds = seconds
+        self.log: dict[str, list[float]] = {name: [] for name in ("step", "loss", "validation", "lr")}
+        self.moments: dict[int, str] = {}
+        self._drawn, self._shown = 0.0, None
+
+    def __call__(self, progress: Progress) -> None:
+        """Take a step in; draw, if it is time or the last step."""
+        held = float("nan") if progress.validation is None else progress.validation
+        for name, value in (
+            ("step", progress.step),
+            ("loss", progress.loss),
+            ("validation", held),
+            ("lr", progress.lr),
+        ):
+            self.log[name].append(value)
+        if progress.sample:
+            self.moments[progress.step] = progress.sample.strip().partition("\n")[0][:LONGEST_LINE]
+        if progress.step == progress.n_steps or time.monotonic() - self._drawn >= self.seconds:
+            self.show()
+            self._drawn = time.monotonic()
+
+    def picture(self) -> Picture:
+        """The run so far."""
+        return Player(self.log, self.moments).picture()
+
+    def show(self) -> None:
+        """Draw the run so far, in the place of what was drawn before."""
+        from IPython.display import display
+
+        if self._shown is None:
+            self._shown = display(self.picture(), display_id=True)
+        else:
+            self._shown.update(self.picture())

@@ -1,5 +1,6 @@
 """The controls over quantization, memory and training: what they say is what the package computes."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from minillama.checkpoint.bundled import bundled_log
 from minillama.errors import DataError
 from minillama.quant.formats import FORMATS, quantize_q8_0
+from minillama.train.runs import Progress
 from minillama.viz.figure import Choice, Control
 from minillama.viz.memory import calculator, draw_need, need
 from minillama.viz.quantization import Rounding, bits_per_weight, round_to_blocks
-from minillama.viz.training import Player, read_log
+from minillama.viz.training import LiveCurve, Player, read_log
 
 WEIGHTS = np.random.default_rng(0).normal(size=256)
 
@@ -67,6 +69,36 @@ def test_the_player_stops_where_the_slider_stands():
     assert whole.endswith("copies")
     assert "learning rate" in whole
     assert "one of" in title(player.draw(1))
+
+
+def test_a_live_curve_is_drawn_in_one_place(monkeypatch: pytest.MonkeyPatch):
+    drawn: list[object] = []
+
+    class Handle:
+        update = drawn.append
+
+    monkeypatch.setattr("IPython.display.display", lambda picture, display_id: drawn.append(picture) or Handle)
+    curve = LiveCurve(seconds=1000)
+    curve._drawn = time.monotonic()
+    for step in range(1, 31):
+        curve(
+            Progress(
+                step=step,
+                n_steps=30,
+                loss=9.0 / step,
+                lr=1e-3,
+                n_tokens=step,
+                seconds=0.1,
+                validation=0.5 if step == 20 else None,
+                sample="Once there was\na cat" if step == 20 else "",
+            )
+        )
+        if step == 10:
+            curve.show()
+    assert len(drawn) == 2
+    assert "from 9.00 nats a token at step 1 to 0.30 at step 30" in drawn[1].alt
+    assert "to 0.90 at step 10" in drawn[0].alt
+    assert title(Player(curve.log, curve.moments).draw(100)).endswith("Once there was")
 
 
 @pytest.mark.parametrize("control", [Rounding(WEIGHTS), calculator(), Player({"step": [0, 1, 2], "loss": [3, 2, 1]})])
