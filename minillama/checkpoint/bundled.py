@@ -1,4 +1,4 @@
-"""The models in the package: the one that `load()` takes, its smaller siblings, and moments of a sibling's training."""
+"""The models in the package: the one that `load()` takes, an adapter to it, smaller siblings, moments of a training."""
 
 import re
 from importlib import resources
@@ -7,6 +7,7 @@ from pathlib import Path
 from minillama.errors import CheckpointError
 
 BUNDLED = "minillama-tiny-f16.gguf"
+ADAPTER = "minillama-tiny-instructions"
 SIBLINGS = ("tiny-0.6m", "tiny-2m")  # trained with the same number of operations: the smaller on more text
 SNAPSHOT = re.compile(r"tiny-1m-step-(\d{6})-q8_0\.gguf")
 
@@ -46,6 +47,18 @@ def bundled_snapshots() -> dict[int, Path]:
             f"{_folder()}: the snapshots tiny-1m-step-NNNNNN-q8_0.gguf are missing: reinstall minillama"
         )
     return dict(sorted(found.items()))
+
+
+def bundled_adapter() -> Path:
+    """Where the instruction adapter of the bundled model lies: a folder in PEFT's format.
+
+    Raises:
+        CheckpointError: it is not there.
+    """
+    path = _folder() / ADAPTER
+    if not (path / "adapter_model.safetensors").is_file():
+        raise CheckpointError(f"{path}: missing from the package: reinstall minillama, or give a path")
+    return path
 
 
 def bundled_log(name: str) -> Path:
