@@ -165,8 +165,46 @@ def others_weighted(losses, keep):
     return (losses * weights).sum() / weights.sum()
 
 
-STRAY[MEAN] = [
+WRONG[MEAN, "a_sentence_each"] = [
     lambda losses, keep: (losses * keep.squeeze(-1)).sum(-1) / keep.sum((1, 2)),
+    lambda losses, keep: [row[marks[:, 0] > 0].mean() for row, marks in zip(losses, keep, strict=True)],
+]
+
+
+@wrong(MEAN, "zeros_dropped")
+def nonzero_products(losses, keep):
+    product = losses[..., None] * keep
+    return product.sum() / torch.count_nonzero(product)
+
+
+@wrong(MEAN, "zeros_dropped")
+def positive_products(losses, keep):
+    found = [each for each in (losses * keep[..., 0]).flatten().tolist() if each > 0]
+    return sum(found) / len(found)
+
+
+@wrong(MEAN, "squeezed")
+def squeezed_too_far(losses, keep):
+    marks = torch.squeeze(keep)
+    return torch.sum(losses * marks) / torch.sum(marks)
+
+
+@wrong(MEAN, "squeezed")
+def squeezed_in_einsum(losses, keep):
+    return (losses.mul(keep.squeeze())).sum().item() / keep.sum().item()
+
+
+@wrong(MEAN, "axis_moved")
+def turned_marks(losses, keep):
+    return (losses * keep.mT).sum() / keep.sum()
+
+
+@wrong(MEAN, "axis_moved")
+def marks_in_the_middle(losses, keep):
+    return torch.einsum("bt,cxt->", losses, keep.permute(0, 2, 1)) / keep.count_nonzero()
+
+
+STRAY[MEAN] = [
     lambda losses, keep: losses[keep.squeeze(-1).bool()].max(),
     lambda losses, keep: losses[keep.squeeze(-1).bool()].median(),
     lambda losses, keep: None,
@@ -506,9 +544,23 @@ def one_vector_repeated(candidate):
     assert result.tolist() == [[2.0, 4.0, 6.0]] * 2
 
 
+@wrong(TEST, "some")
+def any_of_them(candidate):
+    x = torch.tensor([0.0, 2.0, 5.0])
+    before = x.clone()
+    return bool((candidate(x) == 2 * before).any()) and torch.equal(x, before)
+
+
+@wrong(TEST, "some")
+def first_row_only(candidate):
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
+    result = candidate(x)
+    assert x.tolist() == [[1, 2], [3, 4], [5, 7]]
+    assert result[0].tolist() == [2, 4]
+
+
 STRAY[TEST] = [
     lambda candidate: candidate(torch.ones(2, 3)).sum() > 13,
-    lambda candidate: torch.equal(candidate(torch.tensor([[1.0, 2.0]])), torch.tensor([[2.0, 4.0]])),
     lambda candidate: candidate(torch.ones(2, 3)[7]),
 ]
 
@@ -590,6 +642,19 @@ def without_the_start(text, n):
 def from_behind(text, n):
     steps = len(text) // n
     return torch.stack(list(text.flip(0)[: steps * n].flip(0).chunk(n)), 1)
+
+
+@wrong(READERS, "filled")
+def padded(text, n):
+    steps = -(-len(text) // n)
+    whole = text.new_zeros(steps * n)
+    whole[: len(text)] = text
+    return whole.view(n, steps).T
+
+
+@wrong(READERS, "filled")
+def padded_by_torch(text, n):
+    return torch.nn.functional.pad(text, (0, -len(text) % n)).view(n, -1).T
 
 
 STRAY[READERS] = [

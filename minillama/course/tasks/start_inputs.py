@@ -87,14 +87,16 @@ discourage = Task(
 
 # A test that tells
 
-CANDIDATES = ("right", "right_too", "in_place", "scribbles", "flips", "shifts", "triples", "half")
+CANDIDATES = ("right", "right_too", "in_place", "scribbles", "flips", "shifts", "adds", "half")
 UNSEEN = {
-    "in_place": "Your test never looks at x itself after the call, beside what it was before.",
-    "scribbles": "Your test never looks at the whole of x after the call, beside what it was before.",
+    "in_place": "Your test never looks at x itself after the call, beside what it was before; or x holds zeros, "
+    "which twice as much does not change.",
+    "scribbles": "Your test never looks at the whole of x after the call, beside what it was before; or x ends on "
+    "zeros, which writing zeros does not change.",
     "flips": "After the call your test compares x, or the result, with numbers that were changed along with it, "
     "or with rows that are all alike.",
     "shifts": "After the call your test compares x, or the result, with numbers that were changed along with it.",
-    "triples": "Your test never looks at the numbers of the result.",
+    "adds": "Your test never looks at the numbers of the result.",
     "half": "Your test does not look at every row of the result.",
 }  # fmt: skip
 
@@ -117,7 +119,7 @@ def candidate(name: str) -> Doubler:
             x.add_(1)
         if name == "half":
             return torch.cat((x[:1] * 2, x[1:]))
-        return x * 3 if name == "triples" else x * 2
+        return x * 2 + 1 if name == "adds" else x * 2
 
     return double
 
@@ -131,7 +133,8 @@ def faulty_test(bugs: Bugs) -> Callable[[Doubler], bool]:
         x = torch.ones(3, 2) if "rows_alike" in bugs else torch.arange(1.0, 7.0).view(3, 2)
         before = x if "alias" in bugs else x.clone()
         result = double(x)
-        right = bool(torch.equal(result, 2 * before))
+        fits = result == 2 * before
+        right = bool(fits.any() if "some" in bugs else fits.all())
         kept = bool(torch.equal(x, before))
         if "result_only" in bugs:
             return right
@@ -164,7 +167,9 @@ test_double = Task(
             "What would a right candidate have to do to pass?", 0.0,
         ),
         idea(
-            "result_only", "a test of the result alone", "A right result may come with an input that is spoilt.",
+            "result_only", "a test that does not see what becomes of x",
+            "A right result may come with an input that is spoilt. A second name for x shows nothing of it, nor does "
+            "a copy that was handed over, nor an x of zeros.",
             "What does your test know about x after the call?",
         ),
         idea(
@@ -181,6 +186,10 @@ test_double = Task(
             "rows_alike", "a test in which all rows are alike",
             "Rows that change places go unseen if all are the same.",
             "Which numbers does your x hold?", 0.7,
+        ),
+        idea(
+            "some", "a test that is content with a part of the result", "All numbers have to be twice those of x.",
+            "How many numbers of the result may be wrong before your test says no?", 0.7,
         ),
     ),
     hints=(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from minillama.course.record import Bugs, Case, Misconception, Task
@@ -201,6 +202,9 @@ def build_readers(drop: str) -> Task:
     def faulty(bugs: Bugs) -> Callable[[Tensor, int], Tensor]:
         def side_by_side(text: Tensor, n: int) -> Tensor:
             steps = len(text) // n
+            if "filled" in bugs:
+                steps = -(-len(text) // n)
+                return torch.cat((text, text.new_zeros(steps * n - len(text)))).reshape(n, steps).T
             at_end = (drop == "end") != ("other_end" in bugs)
             kept = text[: steps * n] if at_end else text[len(text) - steps * n :]
             if "view" in bugs:
@@ -248,6 +252,10 @@ def build_readers(drop: str) -> Task:
                 f"What does not fill a whole step is left out at the {drop} of the text.",
                 "Which token of the text does your reader 0 start with?", 0.7,
             ),
+            idea(
+                "filled", "a text that is filled up to whole steps", "What is left over is dropped, nothing is added.",
+                "How many steps do 14 tokens make for 4 readers?", 0.7,
+            ),
         ),
         hints=(
             "Cut the text into n stretches of the same length, then let every row of the result take one from each.",
@@ -268,10 +276,15 @@ def faulty_mean(bugs: Bugs) -> Callable[[Tensor, Tensor], Tensor]:
 
     def mean_of_kept(losses: Tensor, keep: Tensor) -> Tensor:
         keep = 1 - keep if "inverted" in bugs else keep
-        weights = keep if "broadcast" in bugs else keep.squeeze(-1)
+        weights = keep if "broadcast" in bugs else keep.squeeze() if "squeezed" in bugs else keep.squeeze(-1)
+        weights = keep.transpose(1, 2) if "axis_moved" in bugs else weights
         if "ignored" in bugs:
             return losses.mean()
         kept = losses * weights
+        if "zeros_dropped" in bugs:
+            return kept[kept != 0].mean()
+        if "a_sentence_each" in bugs:
+            return kept.sum(-1) / weights.sum(-1)
         if "mean_of_means" in bugs:
             return (kept.sum(-1) / weights.sum(-1)).mean()
         total = kept.sum()
@@ -288,11 +301,15 @@ def _mean_cases(rng: Generator) -> Sequence[Case]:
         keep = np.stack([rng.permutation(np.arange(T) < count) for count in counts]).astype(np.float32)
         return Case(name=name, args=(rng.uniform(1, 9, (B, T)).astype(np.float32), keep[..., None]))
 
+    zero = case(2, 7, "a loss of exactly 0 that counts")
+    zero.args[0][zero.args[1][..., 0] == 1] *= np.arange(zero.args[1].sum())  # the first of them becomes 0
+    single = np.float32([1, 0, 1]).reshape(3, 1, 1)
     return [
         case(1, 5, "one sentence of 5 tokens"),
         case(3, 5, "3 sentences of 5 tokens"),
         case(4, 4, "as many sentences as tokens"),
-        case(2, 7, "2 sentences of 7 tokens"),
+        zero,
+        Case(name="3 sentences of a single token", args=(rng.uniform(1, 9, (3, 1)).astype(np.float32), single)),
     ]
 
 
@@ -302,7 +319,7 @@ def _is_of_table(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequen
     for case, output in zip(cases, outputs, strict=True):
         losses, keep = (np.asarray(each, dtype=np.float64) for each in case.args)
         table = losses * keep
-        divisors = np.array([1.0, keep.sum(), keep.sum() * losses.shape[1], losses.size, table.size])
+        divisors = np.array([1.0, keep.sum(), keep.sum() * table.size / keep.size, losses.size, table.size])
         fitting.append(np.isclose(float(output), table.sum() / divisors, rtol=1e-4))
     return bool(fitting) and bool(np.all(fitting, axis=0).any())
 
@@ -331,6 +348,27 @@ mean_of_kept = Task(
             "mean_of_means", "a mean of each sentence's mean",
             "Then a token of a sentence with few of them weighs more than another.",
             "By what do you divide, and how often?",
+        ),
+        idea(
+            "a_sentence_each", "a mean for each sentence, and not one for all",
+            "Asked is one number, in which all tokens that count weigh the same.",
+            "Over which axes do your sums run?",
+        ),
+        idea(
+            "zeros_dropped", "a loss of 0 taken for one that does not count",
+            "A token may be foreseen perfectly. Whether it counts stands in `keep`, not in its loss.",
+            "How does your code tell which tokens count?", 0.7,
+        ),
+        idea(
+            "squeezed", "a squeeze that takes every axis of length 1 away",
+            "A sentence of a single token has such an axis, too: then B losses meet B marks from the right, and make a "
+            "table.",
+            "Which axes are left of (3, 1, 1) in your code?", 0.7,
+        ),
+        idea(
+            "axis_moved", "an axis of length 1 that was moved, not taken away",
+            "(B, T) against (B, 1, T) gives (B, B, T): the losses of every sentence meet the marks of every sentence.",
+            "What is the shape of your product, for 3 sentences of 5 tokens?",
         ),
         idea("sum", "a sum without a division", "It grows with the length of the text.", "How many tokens count?"),
         idea("inverted", "the tokens that do not count", "A 1 in `keep` marks what stays.", "Which losses meet a 0?"),
