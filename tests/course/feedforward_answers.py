@@ -45,6 +45,9 @@ for name, values in {
     "product_first": [{"hidden": [-0.269, -0.269]}, {"hidden": np.float32([-0.2689, -0.2689])}],
     "rounds_down": [{"size": 320}, {"weights": 3 * 128 * 320}],
     "whole_four": [{"size": 512}, {"weights": 3 * 128 * 512}],
+    "not_bent": [{"hidden": [-1, -1]}, {"hidden": torch.tensor([1.0, -1.0]) * torch.tensor([-1.0, 1.0])}],
+    "up_forgotten": [{"hidden": [0.731, -0.269]}, {"hidden": (0.7311, -0.2689)}],
+    "summed": [{"output": -1}, {"output": -0.731 - 0.269}],
     "not_rounded": [{"size": 341}, {"weights": 130_944}],
     "two_matrices": [{"weights": 2 * 128 * 352}, {"weights": 90_112.0}],
 }.items():
@@ -114,7 +117,8 @@ def counts_up(dim, multiple_of, multiplier=None):
 
 @right(SIZE)
 def with_ceil(dim, multiple_of, multiplier=None):
-    hidden = 8 * dim / 3 * (1 if multiplier is None else multiplier)
+    hidden = math.floor(8 * dim / 3)
+    hidden = hidden if multiplier is None else math.floor(hidden * multiplier)
     return multiple_of * math.ceil(hidden / multiple_of)
 
 
@@ -159,7 +163,7 @@ WRONG[SIZE, "nearest"] = [
     lambda dim, m, k=None: (two_thirds(dim, k) + m // 2) // m * m,
 ]
 WRONG[SIZE, "whole_four"] = [
-    lambda dim, m, k=None: size(int(4 * dim * (k or 1)), m, math.ceil),
+    lambda dim, m, k=None: size(int(k * (4 * dim)) if k else 4 * dim, m, math.ceil),
     lambda dim, m, k=None: -(-int(dim * 4 * (1 if k is None else k)) // m) * m,
 ]
 WRONG[SIZE, "one_too_many"] = [
@@ -174,6 +178,22 @@ WRONG[SIZE, "rounds_twice"] = [
 WRONG[SIZE, "no_multiplier"] = [
     lambda dim, m, k=None: counts_up(dim, m),
     lambda dim, m, k=None: size(8 * dim // 3, m, math.ceil),
+]
+WRONG[SIZE, "cut_once"] = [
+    lambda dim, m, k=None: size(int(8 * dim / 3 * (k or 1)), m, math.ceil),
+    lambda dim, m, k=None: -(-math.floor((k or 1.0) * (8 * dim / 3)) // m) * m,
+]
+WRONG[SIZE, "never_cut"] = [
+    lambda dim, m, k=None: size(8 * dim / 3 * (1 if k is None else k), m, math.ceil),
+    lambda dim, m, k=None: m * math.ceil(8 * dim * (k or 1.0) / 3 / m),
+]
+WRONG[SIZE, "rounded"] = [
+    lambda dim, m, k=None: size(round(round(8 * dim / 3) * (k or 1)), m, math.ceil),
+    lambda dim, m, k=None: -(-int(int(8 * dim / 3 + 0.5) * (k or 1) + 0.5) // m) * m,
+]
+WRONG[SIZE, "four_forgotten"] = [
+    lambda dim, m, k=None: size(int(2 * dim // 3 * (k or 1)), m, math.ceil),
+    lambda dim, m, k=None: -(-int(int(dim / 1.5) * (k or 1)) // m) * m,
 ]
 STRAY[SIZE] = [
     lambda dim, m, k=None: dim,

@@ -137,6 +137,14 @@ WRONG[CE, "counts_ignored"] = [
     lambda x, y: -x.float().log_softmax(-1).gather(-1, y[..., None]).mean(),  # raises where y is -100
     lambda x, y: flat(x, y % x.shape[-1]).mean(),
 ]
+WRONG[CE, "mean_of_rows"] = [
+    lambda x, y: torch.stack([flat(a, b).mean() for a, b in zip(x, y, strict=True)]).mean(),
+    lambda x, y: sum(float(flat(x[i : i + 1], y[i : i + 1]).mean()) for i in range(len(x))) / len(x),
+]
+WRONG[CE, "zero_ignored"] = [
+    lambda x, y: flat(x, torch.where(y > 0, y, IGNORE)).mean(),
+    lambda x, y: F.nll_loss(x.float().log_softmax(-1).flatten(0, 1), y.clamp(min=0).flatten(), ignore_index=0),
+]
 WRONG[CE, "a_row_each"] = [
     lambda x, y: torch.stack([flat(a[None], b[None]).mean() for a, b in zip(x, y, strict=True)]),
     lambda x, y: torch.stack([flat(a[None], b[None]).sum() for a, b in zip(x, y, strict=True)]) / (y >= 0).sum(1),

@@ -1096,6 +1096,28 @@ WRONG[NUMBERS, "letters_too"] = [
         is_number=r"▁?[^\W▁]+",
     ),
 ]
+WRONG[NUMBERS, "as_values"] = [
+    lambda words: numbers(words, lambda digits: group(str(int(digits)))),
+    lambda words: numbers(words, lambda digits: f"{int(digits):_}".split("_")),
+]
+WRONG[NUMBERS, "empty_group"] = [
+    lambda words: numbers(words, lambda d: [d[: len(d) % 3], *re.findall("...", d[len(d) % 3 :])]),
+    lambda words: numbers(words, lambda d: [d[max(0, i - 3) : i] for i in range(len(d) % 3, len(d) + 1, 3)]),
+]
+WRONG[NUMBERS, "every_space"] = [
+    lambda words: numbers([part for word in words for part in re.findall("▁|[^▁]+", word)]),
+    lambda words: [
+        p for w in words for p in (numbers([w]) if w[1:].isdigit() else [*"▁"[: w[0] == "▁"], w.strip("▁")]) if p
+    ],
+]
+WRONG[NUMBERS, "short_whole"] = [
+    lambda words: numbers(words, is_number=r"▁?\d{4,}"),
+    lambda words: [part for word in words for part in (numbers([word]) if len(word.strip("▁")) > 3 else [word])],
+]
+WRONG[NUMBERS, "mirrored"] = [
+    lambda words: numbers(words, lambda d: [d[::-1][i : i + 3] for i in range(0, len(d), 3)][::-1]),
+    lambda words: numbers(words, lambda digits: [part[::-1] for part in group(digits)]),
+]
 STRAY[NUMBERS] = [
     lambda words: words,
     lambda words: numbers(words, lambda digits: group(digits, 2)),

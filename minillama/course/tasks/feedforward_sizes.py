@@ -69,10 +69,17 @@ def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
         hidden = [silu(g) * u for g, u in zip(gate, up, strict=True)]
     size = 512 if "whole_four" in bugs else 341
     size = size if "not_rounded" in bugs else size // 32 * 32 if "rounds_down" in bugs else -(-size // 32) * 32
+    if "not_bent" in bugs:
+        hidden = [-1.0, -1.0]
+    if "up_forgotten" in bugs:
+        hidden = [silu(1.0), silu(-1.0)]
+    output = hidden[0] + hidden[1] if "summed" in bugs else hidden[0] - hidden[1]
+    if bugs & {"sigmoid", "relu", "not_bent", "up_forgotten"}:
+        output = -0.4621  # who has the hidden channels right has bent rightly: -1 comes of a sum, then
     values = {
         "silu": [silu(2.0), abs(silu(-2.0)) if "sign_lost" in bugs else silu(-2.0)],
         "hidden": hidden,
-        "output": hidden[0] - hidden[1],
+        "output": output,
         "size": size,
         "weights": (2 if "two_matrices" in bugs else 3) * 128 * size,
     }
@@ -103,6 +110,24 @@ feedforward_by_hand = Task(
             looks_like="a minus that gets lost",
             principle="A sigmoid is never below 0, so what comes through its door keeps the sign that it had.",
             question="What is -2 times a number between 0 and 1?",
+        ),
+        Misconception(
+            name="not_bent",
+            looks_like="a gate that is not bent",
+            principle="The gate goes through SiLU before it meets what passes.",
+            question="What does SiLU make of the gate 1?",
+        ),
+        Misconception(
+            name="up_forgotten",
+            looks_like="the bent gates alone",
+            principle="The gate lets through what w3 makes: the two are multiplied.",
+            question="Where do the rows of w3 enter?",
+        ),
+        Misconception(
+            name="summed",
+            looks_like="a sum without the sign in w2",
+            principle="w2 multiplies the second channel by -1, and that channel is negative itself.",
+            question="What is minus a negative number?",
         ),
         Misconception(
             name="not_rounded",
@@ -144,6 +169,9 @@ def faulty_size(bugs: Bugs) -> Callable[..., int]:
             return -(-number // multiple_of) * multiple_of
 
         hidden = 4 * dim if "whole_four" in bugs else int(2 * (4 * dim) / 3)
+        hidden = int(2 * dim / 3) if "four_forgotten" in bugs else hidden
+        if bugs & {"cut_once", "never_cut", "rounded"}:
+            return up(_otherwise_cut(dim, multiplier, bugs))
         if multiplier is None or "no_multiplier" in bugs:
             return up(hidden)
         if "rounds_before" in bugs:
@@ -151,6 +179,29 @@ def faulty_size(bugs: Bugs) -> Callable[..., int]:
         return up(int(multiplier * (up(hidden) if "rounds_twice" in bugs else hidden)))
 
     return size
+
+
+def _otherwise_cut(dim: int, multiplier: float | None, bugs: Bugs) -> int:
+    """The size before it is rounded up, where fractions are not cut off after each step."""
+    hidden = 8 * dim / 3
+    if "rounded" in bugs:
+        hidden = round(hidden)
+    stretched = hidden * (multiplier or 1.0)
+    if "rounded" in bugs:
+        return round(stretched)
+    return int(stretched) if "cut_once" in bugs else ceil(stretched)
+
+
+def _between(rng: Generator, bug: str, multipliers: tuple[float | None, ...]) -> tuple[int, int, float | None]:
+    """Numbers for which a multiple lies between the right size and the one that this bug gives, far from rounding."""
+    while True:
+        dim, multiple_of = int(rng.integers(30, 300)), int(rng.integers(5, 30))
+        multiplier = multipliers[int(rng.integers(len(multipliers)))]
+        whole = int(8 * dim / 3) * (multiplier or 1.0)
+        sure = multiplier is None or 0.1 < whole % 1 < 0.9
+        numbers = [faulty_size(bugs)(dim, multiple_of, multiplier) for bugs in (frozenset(), frozenset({bug}))]
+        if sure and numbers[0] != numbers[1] and (multiplier or bug == "rounded" or dim % 3 == 2):
+            return dim, multiple_of, multiplier
 
 
 def _is_telling(dim: int, multiple_of: int, multiplier: float | None, bugs: tuple[str, ...]) -> bool:
@@ -177,11 +228,20 @@ def size_cases(rng: Generator) -> list[Case]:
     stretched = _draw(rng, (1.3, 1.5, 1.7), "rounds_before", "rounds_twice", "no_multiplier", "rounds_down")
     above = _draw(rng, (None,), "nearest", "whole_four")
     k = int(rng.integers(2, 12))
+    third, two_thirds = _between(rng, "never_cut", (None,)), _between(rng, "rounded", (None,))
+    carried = _between(rng, "cut_once", (1.3, 1.5, 1.7))
     return [
         Case(name=f"dim {some[0]} and multiple_of {some[1]}", args=some),
         Case(name=f"dim {stretched[0]}, multiple_of {stretched[1]} and multiplier {stretched[2]}", args=stretched),
         Case(name=f"dim {above[0]} and multiple_of {above[1]}", args=above),
         Case(name=f"dim {96 * k}, of which 8/3 is a multiple of 64 already", args=(96 * k, 64, None)),
+        Case(name=f"dim {third[0]} and multiple_of {third[1]}: a fraction above a multiple", args=third),
+        Case(name=f"dim {two_thirds[0]} and multiple_of {two_thirds[1]}: a large fraction", args=two_thirds),
+        Case(
+            name=f"dim {carried[0]}, multiple_of {carried[1]} and multiplier {carried[2]}: a fraction that is not "
+            "multiplied",
+            args=carried,
+        ),
         Case(name="the 70B's numbers: dim 8192, multiple_of 4096, multiplier 1.3", args=(8192, 4096, 1.3)),
     ]
 
@@ -222,6 +282,33 @@ hidden_size = Task(
             looks_like="a multiplier that is never used",
             principle="The 70B's layer is 1.3 times as wide as the rule alone would have it.",
             question="Which of your lines reads `multiplier`?",
+        ),
+        Misconception(
+            name="cut_once",
+            looks_like="fractions that are cut off once, at the end",
+            principle="The fraction of the two thirds is gone before the multiplier comes: it is not multiplied.",
+            question="Which number does your multiplier meet, a whole one?",
+            credit=0.7,
+        ),
+        Misconception(
+            name="never_cut",
+            looks_like="fractions that are never cut off",
+            principle="A third above a multiple is cut off and leaves the multiple.",
+            question="What do you get for 10.67 and a multiple of 10?",
+            credit=0.7,
+        ),
+        Misconception(
+            name="rounded",
+            looks_like="fractions that are rounded",
+            principle="Fractions are cut off, also those above a half.",
+            question="What becomes of 10.67 in your code?",
+            credit=0.7,
+        ),
+        Misconception(
+            name="four_forgotten",
+            looks_like="two thirds of dim instead of 4 · dim",
+            principle="A plain layer is 4 · dim wide; a gated one has two thirds of that.",
+            question="Is your layer wider than the stream?",
         ),
     ),
     hints=(

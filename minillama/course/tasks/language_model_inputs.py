@@ -45,7 +45,7 @@ def faulty_loss(bugs: Bugs) -> Loss:
 
     def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
         logits = logits if "sixteen_bits" in bugs else logits.float()
-        counted = targets != IGNORE
+        counted = targets > 0 if "zero_ignored" in bugs else targets != IGNORE
         picked = log_chances(logits).gather(-1, targets.clamp(min=0)[..., None]).squeeze(-1)  # (B, T)
         if "counts_ignored" in bugs:
             counted = torch.ones_like(counted)
@@ -56,6 +56,8 @@ def faulty_loss(bugs: Bugs) -> Loss:
             return surprise[counted]
         if "a_row_each" in bugs:
             return surprise.sum(-1) / counted.sum(-1)
+        if "mean_of_rows" in bugs:
+            return (surprise.sum(-1) / counted.sum(-1)).mean()
         if "sums" in bugs:
             return surprise.sum()
         total = targets.numel() if "divides_by_all" in bugs else counted.sum()
@@ -69,10 +71,12 @@ def faulty_loss(bugs: Bugs) -> Loss:
 def ordinary_cases(rng: Generator) -> list[Case]:
     """Windows with B, T and V all different, one with T equal to V, and one position alone."""
     B, T, V = 2, int(rng.integers(4, 7)), int(rng.integers(8, 12))
+    targets = draw_targets(rng, B, T, V)
+    targets[0, 1] = 0
     return [
         Case(
-            name=f"{B} windows of {T} positions and {V} pieces",
-            args=(draw_logits(rng, B, T, V), draw_targets(rng, B, T, V)),
+            name=f"{B} windows of {T} positions and {V} pieces, piece 0 among the true ones",
+            args=(draw_logits(rng, B, T, V), targets),
         ),
         Case(name="as many positions as pieces", args=(draw_logits(rng, 3, 6, 6), draw_targets(rng, 3, 6, 6))),
         Case(name="a single position", args=(draw_logits(rng, 1, 1, 7), draw_targets(rng, 1, 1, 7))),

@@ -116,6 +116,19 @@ cross_entropy = Task(
             question="Over how many axes does your mean run?",
         ),
         Misconception(
+            name="mean_of_rows",
+            looks_like="a mean of the windows' means",
+            principle="Then a place weighs more in a window where few count. Asked is one mean over all that count.",
+            question="By what do you divide, and how often?",
+        ),
+        Misconception(
+            name="zero_ignored",
+            looks_like="piece 0 taken for a place that does not count",
+            principle="Ids start at 0: piece 0 is one like any other. Only places that hold IGNORE are left out.",
+            question="Which targets does your code leave out?",
+            credit=0.7,
+        ),
+        Misconception(
             name="not_averaged",
             looks_like="the surprises of all places, without a mean",
             principle="Training goes downhill on one number: the mean over all places of all windows that count.",

@@ -53,7 +53,7 @@ def counts_ignored(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequ
         return bool(returned) and not wrong
     case = marked[0]
     means = _means_with_one_piece(case)
-    return set(wrong) == {case.name} and any(abs(wrong[case.name] - each) < 1e-3 for each in means)
+    return set(wrong) == {case.name} and any(abs(wrong[case.name] - each) < 2e-5 for each in means)
 
 
 def _means_with_one_piece(case: Case) -> list[float]:

@@ -6,7 +6,7 @@ import torch
 
 from minillama.course.plain import Made
 from minillama.course.record import Case, Misconception, Task
-from minillama.course.tasks.language_model_inputs import FORBIDDEN, LESSON, Generator, Loss, faulty_loss
+from minillama.course.tasks.language_model_inputs import LESSON, Generator, Loss, faulty_loss
 from minillama.loss import IGNORE
 
 UNSEEN = {  # wrong candidate -> what a test that accepts it has not looked at
@@ -73,7 +73,7 @@ test_loss = Task(
     id="language_model.test_loss", lesson=LESSON, kind="test", title="Write the test that tells", points=4,
     difficulty=4, importance=4, minutes=15,
     reference=faulty_test(frozenset()), faulty=faulty_test, cases=_test_cases, driver="accepts",
-    outputs=("your verdict",), forbidden=FORBIDDEN,
+    outputs=("your verdict",), forbidden=("minillama.loss:cross_entropy",),
     misconceptions=(
         _fault(
             "anything", "a test that accepts everything", "Five of the seven are wrong.",
@@ -81,7 +81,7 @@ test_loss = Task(
         ),
         _fault(
             "nothing", "a test that rejects everything", "Two of the seven are right.",
-            "Is the number that you expect right, and do you allow for rounding?", 0.0,
+            "Is the number that you expect right, and do you allow for rounding, as == does not?", 0.0,
         ),
         _fault(
             "equal_scores", "a test with equal scores alone",

@@ -27,7 +27,8 @@ def pass_of(kind: str, seed: int, first: int, suspect: bool) -> Outputs:
 
     Args:
         kind: "rising" differs more and more, "falling" most at the first wrong part and less afterwards, "level" by
-            numbers whose mean is 0, "large" has a stream of thousands, "nan" has no numbers there, "none" agrees.
+            numbers whose mean is 0, "large" has a stream of thousands, "single" begins with one wrong number, "below"
+            is too low, "negative" has no right number above 0, "nan" has no numbers there, "none" agrees.
         seed: of the numbers.
         first: number of the part.
         suspect: the suspect's pass; it is rounded otherwise.
@@ -37,6 +38,9 @@ def pass_of(kind: str, seed: int, first: int, suspect: bool) -> Outputs:
     for i, name in enumerate(PARTS):
         x = torch.randn(2, 4, 6, generator=generator)
         x = (x + 0.3 * x.sign()) * (3000.0 if kind == "large" else 1.0)
+        if kind == "negative":
+            x = -x.abs()
+            x[0, 0, 0] = 0.0
         if kind == "none" and i == len(PARTS) - 3:
             x[0, 0, 0] = 0.0  # rounded like its neighbours, and nothing beside itself
         noise, wrong = (torch.randn(2, 4, 6, generator=generator) for _ in range(2))
@@ -44,6 +48,11 @@ def pass_of(kind: str, seed: int, first: int, suspect: bool) -> Outputs:
             x = x + 2e-7 * x.abs().max() * noise
             if i >= first and kind != "none":
                 wrong = (wrong - wrong.mean()) * x.abs().max()
+                if kind == "below":
+                    wrong = -wrong.abs() - x.abs().max()
+                if kind == "single" and i == first:
+                    wrong = torch.zeros_like(x)
+                    wrong[-1, -1, -1] = 0.04 * x.abs().max()
                 sizes = {"falling": 0.5 / (1 + i - first), "nan": float("nan")}
                 x = x + wrong * sizes.get(kind, 0.05 * (1 + i - first))
         found[name] = x
@@ -55,11 +64,15 @@ def faulty_first(bugs: Bugs = frozenset()) -> Callable[[Outputs, Outputs], str]:
 
     def first_wrong_part(right: Outputs, suspect: Outputs) -> str:
         wrong = {}
-        for name, expected in right.items():
+        for name, expected in sorted(right.items()) if "sorted" in bugs else right.items():
             gap, size = (suspect[name] - expected), expected.abs().max()
             if "own_size" in bugs:
                 gap, size = gap / expected.abs(), torch.ones(())
-            off = gap.mean().abs() / size if "mean" in bugs else gap.abs().max() / (1 if "absolute" in bugs else size)
+            if "signed_size" in bugs:
+                size = expected.max()
+            largest = gap.max() if "signed_gap" in bugs else gap.abs().max()
+            largest = gap.mean().abs() if "mean" in bugs else gap.abs().mean() if "mean_size" in bugs else largest
+            off = largest / (1 if "absolute" in bugs else size)
             limit = 0.0 if "exact" in bugs else 1e-4
             if off > limit or (off.isnan() and "blind_to_nan" not in bugs):
                 wrong[name] = float(off)
@@ -80,6 +93,9 @@ def first_cases(rng: Generator) -> list[Case]:
         ("a difference that fades", "falling", int(rng.integers(1, 4))),
         ("rounding alone", "none", 0),
         ("a stream of thousands", "large", int(rng.integers(3, 6))),
+        ("one wrong number at first", "single", int(rng.integers(1, 4))),
+        ("numbers that are too low", "below", int(rng.integers(1, 4))),
+        ("right numbers below 0", "negative", int(rng.integers(2, 5))),
         ("nan from some part on", "nan", int(rng.integers(2, 5))),
     ):
         seed = int(rng.integers(10_000))
@@ -122,6 +138,25 @@ first_wrong_part: Task = Task(
             "mean", "a mean of differences, in which plus and minus cancel",
             "Half too large and half too small is wrong.",
             "What becomes of a difference of +1 and one of -1 in your measure?",
+        ),
+        fault(
+            "mean_size", "a mean of errors, in which one among many drowns",
+            "A single wrong number is wrong: the largest error counts.",
+            "What does your measure say where one number of a thousand is off?",
+        ),
+        fault(
+            "signed_gap", "a difference whose sign still stands",
+            "A number that is too low is wrong, too, and its difference is below 0, which is below every limit.",
+            "What does your measure say of a part whose numbers are all too low?",
+        ),
+        fault(
+            "signed_size", "the largest number instead of the largest size",
+            "Where all numbers are below 0, the largest of them is the one nearest to 0.",
+            "How large are the numbers -3 and -0.1 in your measure?", credit=0.7,
+        ),
+        fault(
+            "sorted", "parts in the order of their names", "The parts come in the order of the pass already.",
+            "In which order does your loop meet `tok_embeddings` and `layers.0`?",
         ),
         fault(
             "blind_to_nan", "a comparison that lets nan through",

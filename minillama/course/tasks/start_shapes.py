@@ -303,7 +303,7 @@ def _mean_cases(rng: Generator) -> Sequence[Case]:
 
     zero = case(2, 7, "a loss of exactly 0 that counts")
     zero.args[0][zero.args[1][..., 0] == 1] *= np.arange(zero.args[1].sum())  # the first of them becomes 0
-    single = np.float32([1, 0, 1]).reshape(3, 1, 1)
+    single = np.array([1, 0, 1], np.float32).reshape(3, 1, 1)
     return [
         case(1, 5, "one sentence of 5 tokens"),
         case(3, 5, "3 sentences of 5 tokens"),

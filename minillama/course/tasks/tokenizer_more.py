@@ -27,7 +27,9 @@ def grouping(size: int, side: str) -> Callable[[Bugs], Callable[[list[str]], lis
 
         def groups(word: str) -> list[str]:
             first = length if left else len(word) % length or length
-            return [word[:first], *(word[i : i + length] for i in range(first, len(word), length))]
+            parts = [word[:first], *(word[i : i + length] for i in range(first, len(word), length))]
+            empty = [""] * ("empty_group" in bugs and len(word) % length == 0)
+            return [*parts, *empty] if left else [*empty, *parts]
 
         def split(words: list[str]) -> list[str]:
             found: list[str] = []
@@ -35,12 +37,17 @@ def grouping(size: int, side: str) -> Callable[[Bugs], Callable[[list[str]], lis
                 bare = word.removeprefix(SPACE)
                 seen = word if "space_hides" in bugs else bare
                 if not (seen.isalnum() if "letters_too" in bugs else seen.isdigit()):
+                    apart = "every_space" in bugs and bare not in (word, "")
+                    found += [SPACE, bare] if apart else [word]
+                elif "short_whole" in bugs and len(bare) <= length:
                     found.append(word)
                 elif "space_glued" in bugs:
                     first, *rest = groups(bare)
                     found += [word.removesuffix(bare) + first, *rest]
                 else:
-                    found += [SPACE] * (bare != word and "space_lost" not in bugs) + groups(bare)
+                    found += [SPACE] * (bare != word and "space_lost" not in bugs)
+                    parts = groups(str(int(bare)) if "as_values" in bugs and bare.isdigit() else bare)
+                    found += [part[::-1] for part in parts] if "mirrored" in bugs else parts
             return found
 
         return split
@@ -49,7 +56,7 @@ def grouping(size: int, side: str) -> Callable[[Bugs], Callable[[list[str]], lis
 
 
 def number_cases(rng: Generator) -> list[Case]:
-    """Numbers of one to nine digits, with a space before them and without, beside long words."""
+    """Numbers of one to twelve digits, with a space before them and without, zeros in front of some."""
 
     def number(digits: int) -> str:
         return "".join(str(each) for each in rng.integers(1, 10, digits))
@@ -59,6 +66,8 @@ def number_cases(rng: Generator) -> list[Case]:
         f"a number of {long} digits": f"about {number(long)} people",
         "a number without a space": f"v{number(other)}, version {number(2)}",
         "a number that begins the line": f"{number(5)} and {number(1)} or {number(10)}",
+        "zeros in front": f"agent 00{number(1)} and 000{number(4)} or 0",
+        "a number of whole groups alone": f"{number(12)} is v{number(12)}",
         "no number": "understanding everything",
     }
     return [Case(name=name, args=(bpe.split_words(text, split_digits=False),)) for name, text in texts.items()]
@@ -108,6 +117,40 @@ def make_split_numbers(size: int = 3, side: str = "right") -> Task:
                 looks_like="words of letters cut like numbers",
                 principle="Only numbers are cut; other words are handed on.",
                 question="Which of the words does your function cut?",
+            ),
+            Misconception(
+                name="as_values",
+                looks_like="numbers read as values, whose zeros in front are gone",
+                principle="The words, put together, are the text, and 007 is not the text 7.",
+                question="What does your function make of 007?",
+                credit=0.7,
+            ),
+            Misconception(
+                name="empty_group",
+                looks_like="an empty piece beside a number of whole groups",
+                principle="A piece without letters has no id.",
+                question=f"What is left over of a number of {2 * size} digits?",
+                credit=0.7,
+            ),
+            Misconception(
+                name="every_space",
+                looks_like="a space cut off every word",
+                principle="Only numbers are cut; other words are handed on with their space.",
+                question=f"What does {SPACE}about become?",
+            ),
+            Misconception(
+                name="short_whole",
+                looks_like="short numbers handed on with their space",
+                principle="The same digits should be the same piece, however few they are.",
+                question=f"What does {SPACE}25 become?",
+                credit=0.7,
+            ),
+            Misconception(
+                name="mirrored",
+                looks_like="groups whose digits stand backwards",
+                principle="What was turned round to be cut has to be turned back, the groups and the digits in each.",
+                question="What do the first two digits of a number become?",
+                credit=0.7,
             ),
         ),
         hints=(
