@@ -22,6 +22,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from minillama.checkpoint.bundled import bundled_model
 from minillama.checkpoint.loading import load_opened
 from minillama.checkpoint.opening import open_checkpoint
 from minillama.checkpoint.source import FLOAT_DTYPES, Checkpoint, StoredTensor
@@ -221,7 +222,7 @@ def process_group(device: str | torch.device = "cpu") -> Iterator[torch.device]:
 
 
 def load_parallel(
-    path: str | Path,
+    path: str | Path | None = None,
     *,
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype | None = None,
@@ -248,7 +249,7 @@ def load_parallel(
     floats = getattr(torch, held, None) if isinstance(held, str) else held
     if not isinstance(floats, torch.dtype) or floats not in FLOAT_DTYPES.values():
         raise ConfigError(f"dtype is {dtype!r}, expected 'float32', 'bfloat16' or 'float16'")
-    checkpoint = open_checkpoint(path, tokenizer)
+    checkpoint = open_checkpoint(bundled_model() if path is None else path, tokenizer)
     local = local_checkpoint(checkpoint, n, rank, floats)
     words = checkpoint.tokenizer()
     model = load_opened(local, device=target, dtype=floats)

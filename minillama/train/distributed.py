@@ -31,10 +31,10 @@ from minillama.train.loop import TrainPieces
 from minillama.train.runs import Position
 from minillama.train.sharing import Alone
 
-STATE_BYTES = {"weights": 4, "gradients": 4, "optimizer": 8}  # of one parameter in float32; AdamW keeps two averages
+STATE_BYTES = (("weights", 4), ("gradients", 4), ("optimizer", 8))  # of a float32 parameter; AdamW keeps two averages
 
 
-def shard_bytes(n_parameters: int, n: int, sharded: Collection[str] = tuple(STATE_BYTES)) -> int:
+def shard_bytes(n_parameters: int, n: int, sharded: Collection[str] = ("weights", "gradients", "optimizer")) -> int:
     """What a process holds of a model in training, between two steps.
 
     Args:
@@ -52,7 +52,7 @@ def shard_bytes(n_parameters: int, n: int, sharded: Collection[str] = tuple(STAT
     9000
     """
     held = 0
-    for kind, size in STATE_BYTES.items():
+    for kind, size in STATE_BYTES:
         held += size * (-(-n_parameters // n) if kind in sharded else n_parameters)
     return held
 

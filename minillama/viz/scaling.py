@@ -72,7 +72,7 @@ def draw_holders(model: int, processes: int) -> "Figure":
     figure, axes = new_figure(6.2, 3.0)
     rows = np.arange(len(WAYS))
     left = np.zeros(len(WAYS))
-    for kind, colour, hatch in zip(STATE_BYTES, COLOURS, HATCHES, strict=False):
+    for (kind, _), colour, hatch in zip(STATE_BYTES, COLOURS, HATCHES, strict=False):
         widths = np.array([_held(count, processes, ways, kind) for ways in WAYS.values()]) / 1e9
         axes.barh(rows, widths, left=left, color=colour, hatch=hatch, edgecolor="white", linewidth=0.4, label=kind)
         left += widths
@@ -91,10 +91,7 @@ def draw_holders(model: int, processes: int) -> "Figure":
 
 def _held(count: int, n: int, sharded: Sequence[str], kind: str) -> int:
     """The bytes of one kind of state in one process."""
-    others = [each for each in STATE_BYTES if each != kind]
-    return shard_bytes(count, n, sharded) - sum(
-        STATE_BYTES[each] * (-(-count // n) if each in sharded else count) for each in others
-    )
+    return dict(STATE_BYTES)[kind] * (-(-count // n) if kind in sharded else count)
 
 
 def holders() -> Control:

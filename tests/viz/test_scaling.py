@@ -26,7 +26,7 @@ def test_sums_cost_more_the_more_processes_and_the_narrower_the_model():
 def test_holders_add_up_and_the_text_says_what_the_bars_do():
     count = count_parameters(PRESETS["llama-65b"])
     for ways in scaling.WAYS.values():
-        parts = [scaling._held(count, 64, ways, kind) for kind in scaling.STATE_BYTES]
+        parts = [scaling._held(count, 64, ways, kind) for kind, _ in scaling.STATE_BYTES]
         assert sum(parts) == scaling.shard_bytes(count, 64, ways)
     control = scaling.holders()
     assert "1,045" in control.alt

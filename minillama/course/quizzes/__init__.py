@@ -7,7 +7,18 @@ from importlib import import_module
 from minillama.errors import ConfigError
 
 # in the order of the lessons
-MODULES = ("start", "tokenizer", "language_model", "norm", "rope", "feedforward", "attention", "model", "generate")
+MODULES = (
+    "start",
+    "tokenizer",
+    "language_model",
+    "norm",
+    "rope",
+    "feedforward",
+    "attention",
+    "model",
+    "generate",
+    "scaling",
+)
 
 
 @dataclass(frozen=True)
