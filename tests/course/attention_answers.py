@@ -631,6 +631,14 @@ WRONG[SCORE, "counted"] = [
     ),
     lambda a, n: (a.numpy()[:, -n:].argmax(-1) == np.arange(a.shape[1] - n, a.shape[1]) - n + 1).mean(-1),
 ]
+WRONG[SCORE, "last_left_out"] = [
+    lambda a, n: looked(a, n, n - 1)[:, :-1].mean(-1),
+    lambda a, n: a.diagonal(1 - n, 1, 2)[:, -n:-1].mean(-1),
+]
+WRONG[SCORE, "from_start"] = [
+    lambda a, n: torch.stack([a[:, t, t - n + 1] for t in range(n, 2 * n)]).mean(0),
+    lambda a, n: a.diagonal(1 - n, 1, 2)[:, 1 : n + 1].mean(-1),
+]
 STRAY[SCORE] = [
     lambda a, n: with_two_lists(a, n).mean(),
     lambda a, n: with_two_lists(a, n).flip(0),
@@ -681,6 +689,13 @@ STRAY[REPAIR] = [
 # attention.near_and_far
 
 FAR = "attention.near_and_far"
+
+WRONG[FAR, "either"] = [
+    lambda T, S, window, n: pair_by_pair(T, S, window, n) & ~(pair_by_pair(T, S, window, 0) & (torch.arange(S) < n)),
+    lambda T, S, window, n: torch.tensor(
+        [[s <= t and (t - s < window) != (s < n) for s in range(S)] for t in range(S - T, S)]
+    ),
+]
 
 
 @right(FAR)

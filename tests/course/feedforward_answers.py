@@ -381,11 +381,18 @@ for name, cuts, hide in (
     ("product_first", (halves, blocks), lambda gate, up: silu(gate * up)),
 ):
     WRONG[FUSED, name] = [lambda x, w13, w2, cut=cut, hide=hide: hide(*cut(x, w13)) @ w2.T for cut in cuts]
+WRONG[FUSED, "adds_x"] = [
+    lambda x, w13, w2: cut_by_rows(x, w13, w2) + x,
+    lambda x, w13, w2: torch.add(x, unflattened(x, w13, w2)),
+]
+WRONG[FUSED, "sigmoid"] = [
+    lambda x, w13, w2: (torch.sigmoid(halves(x, w13)[0]) * halves(x, w13)[1]) @ w2.T,
+    lambda x, w13, w2: nn.functional.glu((x @ w13.T).unflatten(-1, (2, -1)).flip(-2).flatten(-2), -1) @ w2.T,
+]
 STRAY[FUSED] = [
     lambda x, w13, w2: x,
-    lambda x, w13, w2: cut_by_rows(x, w13, w2) + x,
     lambda x, w13, w2: cut_by_rows(x, w13, 2 * w2),
-    lambda x, w13, w2: (torch.sigmoid(halves(x, w13)[0]) * halves(x, w13)[1]) @ w2.T,
+    lambda x, w13, w2: (nn.functional.gelu(halves(x, w13)[0]) * halves(x, w13)[1]) @ w2.T,
     lambda x, w13, w2: (x @ w13.T).chunk(2, dim=1)[0],
 ]
 

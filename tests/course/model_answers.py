@@ -427,6 +427,7 @@ def as_a_table_of_shapes(c):
 
 add(RIGHT, COUNT, by_parts, as_a_table_of_shapes, lambda c: float(by_parts(c)), lambda c: torch.tensor(by_parts(c)))
 for name, first, second in (
+    ("tied_inverted", lambda c: by_parts(c, tables=2 if c.tied else 1), lambda c: by_parts(c, tables=1 + c.tied)),
     ("like_7b", lambda c: by_parts(c, keys=c.n_heads, K=c.dim // c.n_heads, tables=2),
      lambda c: c.n_layers * (4 * c.dim**2 + 3 * c.dim * c.hidden_dim + 2 * c.dim) + (2 * c.vocab_size + 1) * c.dim),
     ("small_norms", lambda c: by_parts(c) - (2 * c.n_layers + 1) * (c.dim - 1),
@@ -651,6 +652,10 @@ add(
 )  # fmt: skip
 ROOT = 2**-0.5
 for name, first, second in (
+    ("one_scaled", lambda x, n1, n2, a, f: x + a(n1(x)) + f(n1(x)) / 2**0.5,
+     lambda x, n1, n2, a, f: (h := n1(x), x + a(h) + ROOT * f(h))[1]),
+    ("other_scale", lambda x, n1, n2, a, f: x + (a(n1(x)) + f(n1(x))) / 2,
+     lambda x, n1, n2, a, f: torch.lerp(x + a(n1(x)), x + f(n1(x)), 0.5)),
     ("in_turn", lambda x, n1, n2, a, f: (y := x + ROOT * a(n1(x))) + ROOT * f(n1(y)),
      lambda x, n1, n2, a, f: x + ROOT * (a(n1(x)) + f(n1(x + a(n1(x)) * ROOT)))),
     ("other_norm", lambda x, n1, n2, a, f: x + ROOT * (a(n1(x)) + f(n2(x))),

@@ -493,6 +493,7 @@ for name, spelled in {
     "bias_as_one": lambda dim, n: (2 * n + 1, 3 * dim * (2 * n + 1)),
     "weight_too": lambda dim, n: (2 * dim * (2 * n + 1), 3 * dim * (2 * n + 1)),
     "two_passes": lambda dim, n: (dim * (2 * n + 1), 2 * dim * (2 * n + 1)),
+    "exchanged": lambda dim, n: (3 * dim * (2 * n + 1), dim * (2 * n + 1)),
     "one_pass": lambda dim, n: (dim * (2 * n + 1), dim * (2 * n + 1)),
 }.items():
     WRONG[SAVINGS, name] = [
@@ -501,7 +502,6 @@ for name, spelled in {
     ]
 STRAY[SAVINGS] = [
     lambda dim, n_layers: dim * (2 * n_layers + 1),
-    lambda dim, n_layers: (3 * dim * (2 * n_layers + 1), dim * (2 * n_layers + 1)),
     lambda dim, n_layers: (dim, n_layers),
     lambda dim, n_layers: (0, 0),
 ]

@@ -21,6 +21,8 @@ def faulty_score(bugs: Bugs) -> Callable[[Tensor, int], Tensor]:
         back = 1 if "previous" in bugs else back
         first = T - length
         queries = range(first - ("no_start" in bugs), T - ("no_start" in bugs))
+        queries = range(first, T - 1) if "last_left_out" in bugs else queries
+        queries = range(length, 2 * length) if "from_start" in bugs else queries
         queries = range(back, T) if "whole_diagonal" in bugs else queries
         rows = attention.transpose(-1, -2) if "exchanged" in bugs else attention
         if "whole_span" in bugs:
@@ -84,6 +86,16 @@ head_score = Task(
             "no_start", "a second span that begins one token too early",
             "The text may begin with something else: it is its last `length` tokens that come a second time.",
             "Counted from the end, which queries belong to the second span?",
+        ),
+        _fault(
+            "last_left_out", "a mean without the last query",
+            "The last query has a key as well: behind the first span stands the first token of the second.",
+            "How many queries does your mean run over?",
+        ),
+        _fault(
+            "from_start", "spans that are counted from the beginning of the text",
+            "The text ends with the spans, and something may stand before them.",
+            "Which token is the first of the second span where T is 2 * length + 3?",
         ),
         _fault(
             "whole_diagonal", "a mean over queries of the first span too",

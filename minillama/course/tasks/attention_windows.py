@@ -34,6 +34,8 @@ def near_and_far(near: str, far: str) -> Callable[[Bugs], Mask]:
                 return close & seen
             if "both" in bugs:
                 return close & kept & seen
+            if "either" in bugs:
+                return (close ^ kept) & seen
             if "sees_ahead" in bugs:
                 return (close & seen) | kept
             if "near_ahead" in bugs:
@@ -82,6 +84,11 @@ def make_near_and_far(near: str = "window", far: str = "first") -> Task:
             left(
                 "both", "only what is near and far at once", "A query sees what is near, and beside it what is far.",
                 "Which word joins the two conditions, and or or?",
+            ),
+            left(
+                "either", "only what is near or far, and not both",
+                "At the beginning of a text the first keys are near as well, and are seen all the same.",
+                "What becomes of a key that meets both of your conditions?",
             ),
             left(
                 "never_far", "a mask that forgets everything far", f"Every query also sees {FAR[far]}.",

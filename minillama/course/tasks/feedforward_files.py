@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from minillama.course.plain import Made
 from minillama.course.record import Bugs, Case, Misconception, Task
 from minillama.course.tasks.feedforward_gates import BOTH_BENT, draw
-from minillama.course.tasks.feedforward_sizes import LESSON, PRODUCT_FIRST, Generator
+from minillama.course.tasks.feedforward_sizes import LESSON, PRODUCT_FIRST, SIGMOID, Generator
 from minillama.feedforward import silu
 
 # A repair
@@ -29,7 +29,8 @@ def faulty_fused(bugs: Bugs) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
             return silu(gate * up) @ w2.T
         if "as_found" in bugs or "both_bent" in bugs:
             return (silu(gate) * silu(up)) @ w2.T
-        return (silu(gate) * up) @ w2.T
+        out = ((torch.sigmoid(gate) if "sigmoid" in bugs else silu(gate)) * up) @ w2.T
+        return x + out if "adds_x" in bugs else out
 
     return layer
 
@@ -66,6 +67,13 @@ repair_fused = Task(
             question="Which rows of w13 came from w1?",
         ),
         BOTH_BENT,
+        SIGMOID,
+        Misconception(
+            name="adds_x",
+            looks_like="a layer that adds x itself",
+            principle="The layer gives what is to be added; the block adds it.",
+            question="Who is to add x, the layer or who calls it?",
+        ),
         Misconception(
             name="up_first",
             looks_like="the second half taken for the gate",

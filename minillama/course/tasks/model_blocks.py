@@ -266,11 +266,12 @@ def faulty_parallel(norms: str, scale: str) -> Callable[[Bugs], Callable[..., Te
         ) -> Tensor:
             one = (norms == "one") != ("other_norm" in bugs)
             second = attention_norm if one else ffn_norm
-            factor = 1.0 if bugs & {"no_scale", "all_scaled"} else SCALES[scale]
+            other = {"root": "half", "half": "root"}[scale]
+            factor = 1.0 if bugs & {"no_scale", "all_scaled"} else SCALES[other if "other_scale" in bugs else scale]
             if "raw" in bugs:
                 attention_norm = second = lambda x: x
             base = torch.zeros_like(x) if "no_stream" in bugs else attention_norm(x) if "normed_stream" in bugs else x
-            told = factor * attention(attention_norm(x))
+            told = (1.0 if "one_scaled" in bugs else factor) * attention(attention_norm(x))
             out = base + told + factor * feed_forward(second(x + told if "in_turn" in bugs else x))
             return out * SCALES[scale] if "all_scaled" in bugs else out
 
@@ -316,6 +317,13 @@ def make_parallel(norms: str = "one", scale: str = "root") -> Task:
                 "no_scale", "two halves that are added as they are",
                 f"What both say together is multiplied by {factor}.",
                 "How large does a sum of two independent numbers become?",
+            ),
+            fault(
+                "one_scaled", "one of two halves that is scaled", "It is the sum of what both say that is multiplied.",
+                "How far does your factor reach?",
+            ),
+            fault(
+                "other_scale", "another factor", f"Here it is {factor}.", "By how much do you turn the two down?",
             ),
             fault(
                 "all_scaled", "a stream that is scaled as well",

@@ -56,6 +56,7 @@ def faulty_count(bugs: Bugs) -> Callable[[ModelConfig], int]:
         norm = 1 if "small_norms" in bugs else D
         layer = attention + feed_forward + (1 if "one_norm" in bugs else 2) * norm
         tables = 1 if "no_output" in bugs else 2 if like_7b or "tied_twice" in bugs or not config.tied else 1
+        tables = 1 + config.tied if "tied_inverted" in bugs else tables
         layers = 1 if "one_layer" in bugs else config.n_layers
         return tables * config.vocab_size * D + layers * layer + (0 if "no_final" in bugs else norm)
 
@@ -69,6 +70,10 @@ count_parameters: Task = Task(
     forbidden=("minillama.model:count_parameters",), rtol=0.0, atol=0.25, outputs=("the count",),
     cases=lambda rng: [Case(name=name, args=(_config(sizes),)) for name, sizes in configs(rng)],
     misconceptions=(
+        _fault(
+            "tied_inverted", "a tied model with two tables, and another with one",
+            "Tied means that one table serves at both ends.", "How many tables has a model that is not tied?",
+        ),
         _fault(
             "like_7b", "a count for models of the 7B's kind",
             "Others share keys and values, tie their tables, or have wider heads. The config says so.",

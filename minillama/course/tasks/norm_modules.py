@@ -149,7 +149,8 @@ def savings(bugs: Bugs = frozenset()) -> Callable[[int, int], tuple[int, int]]:
         norms = n_layers + 1 if "one_a_layer" in bugs else 1 if "one_norm" in bugs else norms
         parameters = 1 if "bias_as_one" in bugs else 2 * dim if "weight_too" in bugs else dim
         operations = 2 * dim if "two_passes" in bugs else dim if "one_pass" in bugs else 3 * dim
-        return norms * parameters, norms * operations
+        found = norms * parameters, norms * operations
+        return found[::-1] if "exchanged" in bugs else found
 
     return saved
 
@@ -168,6 +169,10 @@ savings_task = Task(
     ],
     outputs=("saved",),
     misconceptions=(
+        _count(
+            "exchanged", "the two numbers in each other's place", "Parameters come first, operations second.",
+            "Which of your two numbers counts biases?",
+        ),
         _count(
             "no_final", "a count without the last norm",
             "After the last layer there is one more norm, before the logits.",

@@ -45,7 +45,7 @@ def _discourage_cases(rng: Generator) -> Sequence[Case]:
     return [
         case(3, 7, 2, "3 rows of 7 logits", 3),
         case(5, 5, 3, "as many rows as logits", 5),
-        case(2, 9, 1, "a single id", 2),
+        case(2, 9, 1, "id 0 alone", 1),
     ]
 
 
