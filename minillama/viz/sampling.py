@@ -1,5 +1,7 @@
 """Pictures of generation: candidates for the next token, and what a key/value cache computes and reads."""
 
+import html
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,12 +89,15 @@ class Candidates(Control):
         """The sliders, with a field for the text above them."""
         box = super().widget(ipywidgets)
         text = ipywidgets.Text(value=self.prompt, description="text", continuous_update=False)
-        sliders, image = box.children[: len(self.sliders)], box.children[-2]
+        sliders, (image, message) = box.children[: len(self.sliders)], box.children[-2:]
 
         def reread(change: Any) -> None:
-            self.read(str(text.value))
-            values = {name: part.value for name, part in zip(self.sliders, sliders, strict=True)}
-            image.value = self.picture(**values).png
+            try:
+                self.read(str(text.value))
+                values = {name: part.value for name, part in zip(self.sliders, sliders, strict=True)}
+                image.value, message.value = self.picture(**values).png, ""
+            except Exception:
+                message.value = f"<pre>{html.escape(traceback.format_exc(limit=2))}</pre>"
 
         text.observe(reread, names="value")
         box.children = (text, *box.children)

@@ -56,13 +56,15 @@ class Lab:
         """The address of a notebook below the root."""
         return f"{self.address}lab/tree/{path}?token={self.token}"
 
-    def copy(self, path: str) -> Any:
+    def copy(self, path: str, only: tuple[str, ...] = ("",)) -> Any:
         """Put a notebook of the course below the root, without outputs: those that appear come from this run.
 
         Args:
             path: from the root of the course.
+            only: the cells that have one of these in their source; all of them by default.
         """
         notebook = nbformat.read(ROOT / path, as_version=4)
+        notebook.cells = [cell for cell in notebook.cells if any(words in cell.source for words in only)]
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
@@ -71,13 +73,17 @@ class Lab:
         nbformat.write(notebook, own)
         return notebook
 
-    def run_all(self, page: Page, path: str) -> Locator:
+    def run_all(self, page: Page, path: str, only: tuple[str, ...] = ("",)) -> Locator:
         """Open a notebook of the course, run every cell, and see that only those raise that should.
+
+        Args:
+            page: of a browser that may reach this JupyterLab.
+            path, only: see copy.
 
         Returns:
             Its cells of code.
         """
-        notebook = self.copy(path)
+        notebook = self.copy(path, only)
         page.goto(self.open(path))
         cells = page.locator(".jp-Notebook .jp-CodeCell")
         cells.first.wait_for()

@@ -25,13 +25,27 @@ def move(page, control):
     assert readout.inner_text() != value
 
 
-def test_lesson_04_runs_and_its_controls_are_alive(lab, visit):
+def test_the_hands_of_lesson_04_turn(lab, visit):
     page = visit(allowed=(*WITHIN_A_PAGE, lab.address)).page
-    cells = lab.run_all(page, "notebooks/04_rope.ipynb")
+    cells = lab.run_all(page, "notebooks/04_rope.ipynb", ("import minillama", "course.predict(", "viz.rope.hands()"))
     move(page, cells.filter(has_text="viz.rope.hands()"))
     choice = cells.filter(has_text="course.predict(").first.get_by_role("radio").nth(1)
     choice.check()
     assert choice.is_checked()
+
+
+def test_the_candidates_of_lesson_08_follow_sliders_and_text(lab, visit):
+    page = visit(allowed=(*WITHIN_A_PAGE, lab.address)).page
+    wanted = ("import minillama\n", "minillama.load()", "viz.sampling.Candidates(", "viz.sampling.growth()")
+    cells = lab.run_all(page, "notebooks/08_generate.ipynb", wanted)
+    candidates = cells.filter(has_text="viz.sampling.Candidates(")
+    move(page, candidates)
+    move(page, cells.filter(has_text="viz.sampling.growth()"))
+    picture, text = candidates.locator("img").first, candidates.get_by_role("textbox").last
+    drawn = picture.get_attribute("src")
+    text.fill("The goat looked at the")
+    text.press("Enter")
+    page.wait_for_function("([image, before]) => image.src !== before", arg=[picture.element_handle(), drawn])
 
 
 def test_the_laboratory_of_lesson_06_can_be_done(lab, visit, tmp_path):

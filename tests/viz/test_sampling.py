@@ -33,6 +33,9 @@ def test_the_live_control_reads_a_new_text(candidates):
     box.children[0].value = "The sun was"
     assert candidates.prompt == "The sun was"
     assert box.children[-2].value != before
+    assert box.children[-1].value == ""
+    box.children[0].value = "goat " * 2000
+    assert "ContextLengthError" in box.children[-1].value
 
 
 def test_growth_counts_keys():
