@@ -68,7 +68,7 @@ def look(walk: Walk, explorer: Locator) -> None:
     prompt = explorer.get_by_role("textbox", name="Text that the model reads")
     prompt.fill(OTHER_TEXT)
     prompt.press("Enter")
-    explorer.locator(".token", has_text="glad").wait_for()
+    explorer.locator(".token", has_text="Max").first.wait_for()
     walk.note("another_text", explorer, say(explorer))
 
 

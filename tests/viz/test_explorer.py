@@ -224,6 +224,20 @@ def test_what_cannot_be_shown_is_named(model):
         viz.explore(model, Letters(), TEXT, snapshots={"old": other})
 
 
+@pytest.mark.shared
+def test_another_checkpoint_is_explored_with_its_own_words(shared_data):
+    model, tokenizer = minillama.load(
+        shared_data / "stories260K.bin", tokenizer=shared_data / "tok512.bin", pieces=Pieces()
+    )
+    explorer = viz.explore(model, tokenizer, "Once upon a time, there was a little girl", focus="induction")
+    payload = explorer.payload()
+    (frame,) = payload["frames"]
+    assert (frame["layers"], frame["heads"]) == (model.config.n_layers, model.config.n_heads)
+    assert "ablation" in frame
+    assert payload["pieces"][str(payload["tokens"][1])][0] == "Once"
+    assert "srcdoc=" in explorer._repr_mimebundle_()["text/html"]
+
+
 # Pages and what a notebook shows
 
 
