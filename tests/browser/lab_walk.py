@@ -47,7 +47,8 @@ def say(explorer: Locator) -> str:
 
 def opened(explorer: Locator) -> str:
     """Which head is large, and its scores."""
-    return explorer.locator("h3:has-text('Layer')").inner_text() + ": " + explorer.locator(".number").first.inner_text()
+    title = explorer.locator("h3:has-text('Layer')")
+    return f"{title.inner_text()}: {title.locator('+ .number').inner_text()}"
 
 
 def outcome(explorer: Locator) -> str:
