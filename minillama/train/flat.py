@@ -39,10 +39,7 @@ def is_plain(model: nn.Module) -> bool:
 
 
 def _is_watched(model: nn.Module) -> bool:
-    return any(
-        module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)  # see machine.recomputing
-        for module in model.modules()
-    )
+    return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
 def _plain_block(block: Any) -> bool:
