@@ -14,7 +14,7 @@ from minillama.quant.formats import FORMATS, row_bytes
 from minillama.quant.kernels.floats import COMPILED
 from minillama.shapes import check_shape
 
-VALUES_AT_ONCE = 1 << 18  # 1 MB of float32: these stay in the processor's cache between being made and being used
+VALUES_AT_ONCE = 1 << 22  # 16 MB of float32: few enough pieces that threads seldom wait for each other
 
 
 class QuantMatrix:
@@ -48,7 +48,7 @@ class QuantMatrix:
         return torch.from_numpy(values if values.flags.writeable else values.copy())  # f32 rows need no dequantizing
 
     def pieces(self) -> list[slice]:
-        """Slices of a few hundred rows that cover the matrix."""
+        """Slices of some rows each that cover the matrix."""
         step = max(1, VALUES_AT_ONCE // self.shape[1])
         return [slice(start, min(start + step, self.shape[0])) for start in range(0, self.shape[0], step)]
 
