@@ -2,6 +2,9 @@
 
 Sources: Taori et al. 2023, "Stanford Alpaca", train.py; Wang 2023, "alpaca-lora", templates/alpaca.json. The two differ
 by the newline after "### Response:".
+
+Samples of like length share a batch, whose rows are padded on the right. The loss in training (flat.py) lays them end
+to end without the padding, and each attends to itself alone: packed, and nothing leaks from one sample into another.
 """
 
 from collections.abc import Sequence

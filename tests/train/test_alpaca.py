@@ -1,7 +1,9 @@
 """Alpaca's recipe: templates, what counts, rows without leaks, and an order that follows from the seed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +22,7 @@ from minillama.train.alpaca import (
     format_prompt,
     mask_labels,
 )
-from minillama.train.losses import summed_loss
+from minillama.train.losses import summed_loss, training_loss
 from minillama.train.records import Record
 
 RECORD = Record(instruction="Say the list again.", input="milk, eggs", output="milk, eggs", number=7)
@@ -95,14 +97,15 @@ def test_padding_never_hides_an_end() -> None:
     assert batch.total_weight == 6
 
 
-def test_nothing_leaks_between_samples(bundled: tuple[Llama, Tokenizer]) -> None:
-    """The loss of a batch is the sum of its samples' own, whatever the padding holds."""
+@pytest.mark.parametrize("loss", [summed_loss, training_loss])
+def test_nothing_leaks_between_samples(bundled: tuple[Llama, Tokenizer], loss: Callable[..., Any]) -> None:
+    """The loss of a batch is the sum of its samples' own, whatever the padding holds; packed end to end, too."""
     model, tokenizer = bundled
     words = ("milk", "milk, eggs, tea, bread, rice", "tea, eggs")
     samples = [encode_sample(replace(RECORD, input=text, output=text), tokenizer) for text in words]
-    alone = [summed_loss(model, collate([sample]))[0].item() for sample in samples if sample]
+    alone = [loss(model, collate([sample]))[0].item() for sample in samples if sample]
     for pad_id in (0, 2, 700):
-        together, weight = summed_loss(model, collate([sample for sample in samples if sample], pad_id))
+        together, weight = loss(model, collate([sample for sample in samples if sample], pad_id))
         assert together.item() == pytest.approx(sum(alone), rel=1e-5)
         assert weight == sum(label != IGNORE for sample in samples if sample for label in sample.labels)
 

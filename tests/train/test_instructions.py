@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from minillama.checkpoint.bundled import bundled_model
 from minillama.errors import DataError
 from minillama.train.corpus import stories
 from minillama.train.corpus.cast import INVENTED, NAMES
 from minillama.train.instructions import KINDS, NEVER_TRAINED, TRAINED, Task, task, tasks
 from minillama.train.instructions.__main__ import main
 from minillama.train.instructions.measure import held_out_tasks
+from minillama.train.instructions.sheet import sheet
 from minillama.train.instructions.task import different_words, sentence_with
 
 N_STORIES = 3000
@@ -128,6 +130,11 @@ def test_the_set_is_written_as_alpaca_is(tmp_path: Path, monkeypatch: pytest.Mon
     left, findings = check_records(read_records(path))
     assert not [each for each in findings if each.numbers and each.then == "left out" and "earlier" not in each.name]
     assert len(left) > 190
+
+
+def test_the_sheet_is_the_one_that_is_printed() -> None:
+    stored = (bundled_model().parent / "instructions.md").read_text(encoding="utf-8")
+    assert sheet(0) == stored, "run `python -m minillama.train.instructions sheet > minillama/assets/instructions.md`"
 
 
 def test_a_task_without_a_rule_has_one_answer() -> None:

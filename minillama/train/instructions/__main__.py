@@ -21,6 +21,7 @@ from minillama.errors import MinillamaError
 from minillama.files import new_file
 from minillama.train.instructions.generate import SPLITS, tasks
 from minillama.train.instructions.measure import Score, measure
+from minillama.train.instructions.sheet import sheet
 from minillama.train.runs import Progress
 
 ENOUGH = 0.8  # share of right answers from which a kind counts as learned
@@ -122,6 +123,11 @@ def measure_both(options: argparse.Namespace) -> None:
             file.write((json.dumps(_as_json(before, after), indent=1) + "\n").encode())
 
 
+def show_sheet(options: argparse.Namespace) -> None:
+    """Print the data sheet."""
+    print(sheet(options.seed), end="")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m minillama.train.instructions", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -136,13 +142,15 @@ def _parser() -> argparse.ArgumentParser:
     teaching.add_argument("--steps", type=int)
     teaching.add_argument("--stop-after", type=int)
     teaching.set_defaults(run=teach)
+    showing = commands.add_parser("sheet", help=show_sheet.__doc__)
+    showing.set_defaults(run=show_sheet)
     measuring = commands.add_parser("measure", help=measure_both.__doc__)
     measuring.add_argument("--adapter", type=Path, help="left out, the bundled one")
     measuring.add_argument("--count", type=int, default=100, help="tasks of each kind")
     measuring.add_argument("--samples", type=int, default=0, help="answers of each kind to show")
     measuring.add_argument("--json", type=Path, help="file for every answer")
     measuring.set_defaults(run=measure_both)
-    for command in (writing, teaching, measuring):
+    for command in (writing, teaching, showing, measuring):
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--threads", type=int, default=torch.get_num_threads())
     return parser

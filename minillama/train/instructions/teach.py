@@ -23,9 +23,9 @@ from minillama.train.runs import Progress
 
 BATCH_SIZE = 32
 VALIDATION_TASKS = 10 * len(TRAINED)
-LORA = LoRAConfig(rank=64, alpha=64.0, targets=TARGETS)
+LORA = LoRAConfig(rank=48, alpha=48.0, targets=TARGETS)
 RECIPE = TrainConfig(
-    n_steps=2400,
+    n_steps=2000,
     peak_lr=3e-3,
     warmup_steps=30,
     floor=0.02,
