@@ -8,11 +8,12 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Shard, distribute_tensor
 
+from minillama.cli.processes import agree_on_seed
 from minillama.parallel import load_parallel, process_group, split_columns
 
 
 def main(out, *models):
-    """Logits of each model, its share's size, and whether shares of even sizes are DTensor's."""
+    """Logits of each model, its share's size, whether shares of even sizes are DTensor's, and a seed."""
     with process_group(), torch.inference_mode():
         rank, n = dist.get_rank(), dist.get_world_size()
         found = []
@@ -24,7 +25,8 @@ def main(out, *models):
             found.append((whole, parts, sum(each.numel() for each in model.parameters())))
         weight = torch.arange(24.0 * n * 3).view(24 * n, 3)
         theirs = distribute_tensor(weight, init_device_mesh("cpu", (n,)), [Shard(0)]).to_local()
-        torch.save((found, torch.equal(theirs, split_columns(weight, n, rank, unit=8))), Path(out) / f"{rank}.pt")
+        same = torch.equal(theirs, split_columns(weight, n, rank, unit=8))
+        torch.save((found, same, agree_on_seed("cpu", None)), Path(out) / f"{rank}.pt")
 
 
 if __name__ == "__main__":

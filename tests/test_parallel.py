@@ -9,6 +9,7 @@ import minillama
 from minillama.checkpoint.bundled import bundled_model
 from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.checkpoint.source import from_model, tensor_shapes
+from minillama.cli.processes import load_share
 from minillama.config import ModelConfig
 from minillama.errors import ConfigError
 from minillama.model import Llama
@@ -70,26 +71,24 @@ def test_processes_give_the_logits_of_one(n, tmp_path):
         model, _ = minillama.load(path, dtype="float32")
         with torch.inference_mode():
             wanted = model(torch.arange(2 * 24).view(2, 24) * 7 % 200)
-        for found, _ in outcomes:
+        for found, *_ in outcomes:
             torch.testing.assert_close(found[i][0], wanted, rtol=1e-5, atol=1e-5)
             torch.testing.assert_close(found[i][1], wanted, rtol=1e-5, atol=1e-5)
             assert torch.equal(found[i][0], outcomes[0][0][i][0])  # all processes go on with the same word
-        sizes = [found[i][2] for found, _ in outcomes]
+        sizes = [found[i][2] for found, *_ in outcomes]
         norms = (2 * model.config.n_layers + 1) * model.config.dim
         assert sum(sizes) == sum(each.numel() for each in model.parameters()) + (n - 1) * norms
-    assert all(same for _, same in outcomes)
+    assert all(same for _, same, _ in outcomes)
+    assert len({seed for *_, seed in outcomes}) == 1
 
 
 def test_generate_under_torchrun_prints_the_text_once():
-    """Also where the seed is left to chance, which must be the same one."""
-    prompt = ("generate", "--prompt", "Once upon a time", "--max-new-tokens", 12)
-    run = torchrun(2, "minillama", *prompt)
+    run = torchrun(2, "minillama", "generate", "--prompt", "Once upon a time", "--max-new-tokens", 12)
     model, tokenizer = minillama.load()
     text = minillama.generate(model, tokenizer, "Once upon a time", max_new_tokens=12)
     assert run.stdout == f"Once upon a time{text}\n", run.stderr[-2000:]
-    chance = torchrun(2, "minillama", *prompt, "--temperature", 1.5)
-    assert chance.returncode == 0
-    assert chance.stdout.startswith("Once upon a time")
-    refused = torchrun(2, "minillama", *prompt, "--quant", "q8_0")
-    assert refused.returncode != 0
-    assert "--quant is q8_0, but a model over several processes keeps floats" in refused.stderr
+
+
+def test_a_share_of_a_quantized_model_is_refused():
+    with pytest.raises(ConfigError, match="quant is 'q8_0', but a model over several processes keeps floats"):
+        load_share(bundled_model(), quant="q8_0", device="cpu", dtype=None, tokenizer=None)

@@ -3,8 +3,7 @@
 import atexit
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from minillama.cli.app import settings, start_logging
 from minillama.errors import ConfigError
 
 if TYPE_CHECKING:
+    import torch
+
     from minillama.model import Llama
     from minillama.tokenizer import Tokenizer
     from minillama.train.sharing import Alone
@@ -29,15 +30,19 @@ def same_seed(device: str, seed: int | None) -> int:
         device: "cpu" or "cuda".
         seed: None draws one.
     """
-    import torch
-    import torch.distributed as dist
-
     from minillama.parallel import process_group
 
     stack = ExitStack()
     atexit.register(stack.close)
-    own = stack.enter_context(process_group(device))
-    chosen = torch.tensor([torch.seed() % 2**31 if seed is None else seed], device=own)
+    return agree_on_seed(stack.enter_context(process_group(device)), seed)
+
+
+def agree_on_seed(device: "torch.device | str", seed: int | None) -> int:
+    """The first process's seed, in all of them; None draws one."""
+    import torch
+    import torch.distributed as dist
+
+    chosen = torch.tensor([torch.seed() % 2**31 if seed is None else seed], device=device)
     dist.broadcast(chosen, 0)
     return int(chosen)
 
@@ -67,8 +72,7 @@ def be_silent() -> None:
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (to the end of the process)
 
 
-@contextmanager
-def shared_training(device: str = "cpu") -> "Iterator[Alone]":
+def join_training(device: str = "cpu") -> "Alone":
     """The processes of a training: this one alone, or those that torchrun has started.
 
     Args:
@@ -77,11 +81,12 @@ def shared_training(device: str = "cpu") -> "Iterator[Alone]":
     if not started_by_torchrun():
         from minillama.train.sharing import ALONE
 
-        yield ALONE
-        return
+        return ALONE
     from minillama.train.distributed import together
 
-    with together(device) as processes:
-        if not processes.first:
-            be_silent()
-        yield processes
+    stack = ExitStack()
+    atexit.register(stack.close)
+    processes = stack.enter_context(together(device))
+    if not processes.first:
+        be_silent()
+    return processes

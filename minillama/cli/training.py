@@ -10,7 +10,7 @@ from typer import Option
 
 from minillama.cli.app import note
 from minillama.cli.arguments import ThreadsOption, use_threads
-from minillama.cli.processes import shared_training
+from minillama.cli.processes import join_training
 from minillama.cli.progress import Report, progress
 from minillama.config import PRESETS
 
@@ -82,7 +82,8 @@ def pretrain(
         only = replace(last, share=1.0, seq_len=seq_len or last.seq_len, batch_size=batch_size or last.batch_size)
         recipe = replace(recipe, stages=(only,))
     n_steps = min(recipe.n_steps, stop_after or recipe.n_steps)
-    with shared_training() as processes, progress() as report:
+    processes = join_training()
+    with progress() as report:
         path = run(
             out,
             config=PRESETS[preset],

@@ -20,6 +20,7 @@ from minillama.cli.arguments import (
     find_model,
     use_threads,
 )
+from minillama.cli.processes import join_training
 from minillama.cli.progress import progress
 from minillama.cli.training import RecomputeOption, reporter
 
@@ -139,7 +140,8 @@ def finetune(
 ) -> None:
     """Teach a model to follow instructions; a run that was stopped goes on by the same command.
 
-    What is left out is the recipe of alpaca-lora, with the loss on the responses.
+    What is left out is the recipe of alpaca-lora, with the loss on the responses. Under torchrun, the processes share
+    the weights, the gradients and the work.
     """
     path = find_model(model)
     _one_of("--train-on", train_on, ("response", "all"))
@@ -152,7 +154,8 @@ def finetune(
     from minillama.train.finetune import finetune as run
     from minillama.train.recipe import TrainConfig
 
-    loaded, words = _load(path, full, quant, device, dtype, tokenizer)
+    processes = join_training(device)
+    loaded, words = _load(path, full, quant, processes.loading_device(device), dtype, tokenizer)
     read = read_data(
         data, words, template=template, whole=train_on == "all", max_len=min(max_len, loaded.config.max_seq_len),
         batch_size=batch_size,
@@ -171,11 +174,11 @@ def finetune(
         made = run(
             loaded, words, read.training, config, out, lora=lora, base=path.name, validation=read.validation,
             validation_steps=read.validation.steps_per_epoch if read.validation else 1, examples=read.examples,
-            report=reporter(report, last), stop_after=stop_after, about=about,
+            report=reporter(report, last), stop_after=stop_after, about=about, processes=processes,
         )  # fmt: skip
     show_examples(out / EXAMPLES)
     print(made)
-    if merge_to is not None and last == n_steps:
+    if merge_to is not None and last == n_steps and processes.first:
         _merge(path, tokenizer, quant, made, merge_to)
 
 

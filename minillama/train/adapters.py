@@ -5,7 +5,7 @@ PEFT's names are Hugging Face's, whose rows of wq and wk have another order: so 
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,16 @@ class Adapter:
         return self.config.alpha / (rank**0.5 if self.config.rank_stabilized else rank) * (b @ a)
 
 
-def adapter_of(model: Llama, config: LoRAConfig, base: str = "") -> Adapter:
+def adapter_of(
+    model: Llama, config: LoRAConfig, base: str = "", read: Callable[[Tensor], Tensor] = Tensor.detach
+) -> Adapter:
     """The adapter that a model holds, copied.
+
+    Args:
+        model: with adapters.
+        config: that they were made with.
+        base: name or path of the model without them.
+        read: gives the whole of a parameter of which a process may hold a share only.
 
     Raises:
         ConfigError: it holds none.
@@ -74,7 +82,7 @@ def adapter_of(model: Llama, config: LoRAConfig, base: str = "") -> Adapter:
     if not layers:
         raise ConfigError("the model has no adapters: call add_lora first")
     weights = {
-        name: (layer.lora_a.detach().float().cpu().clone(), layer.lora_b.detach().float().cpu().clone())
+        name: (read(layer.lora_a).float().cpu().clone(), read(layer.lora_b).float().cpu().clone())
         for name, layer in layers.items()
     }
     return Adapter(config=config, weights=weights, base=base)

@@ -200,11 +200,10 @@ class Together(Alone):
 
     def share(self, model: Llama) -> None:
         """Cut every block's parameters, and then what stands outside of the blocks, over the processes."""
-        model.to(self.device)
         mesh = init_device_mesh(self.device.type, (dist.get_world_size(),))
         for part in (*model.layers, model):
             # without it the tables would stay gathered after an evaluation, and be no shares for who looks at them then
-            fully_shard(part, mesh=mesh, reshard_after_forward=True)
+            fully_shard(part.to(self.device), mesh=mesh, reshard_after_forward=True)
 
     @contextmanager
     def folder(self, out: Path) -> Iterator[Path]:
@@ -215,6 +214,15 @@ class Together(Alone):
         with tempfile.TemporaryDirectory() as own:
             (Path(own) / runs.CHECKPOINT).symlink_to((out / runs.CHECKPOINT).absolute())
             yield Path(own)
+
+    def loading_device(self, device: str) -> str:
+        """The CPU, whose memory is larger: block by block goes to the GPU, and a share of it stays there."""
+        return "cpu"
+
+    def whole_tensor(self, tensor: Tensor) -> Tensor:
+        """See Alone.whole_tensor."""
+        held: Any = tensor.detach()
+        return held.full_tensor() if isinstance(held, DTensor) else held
 
     def whole(self, model: Llama) -> Llama:
         """See Alone.whole."""

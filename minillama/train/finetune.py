@@ -28,6 +28,7 @@ from minillama.train.lora import LoRAConfig, add_lora
 from minillama.train.machine import evaluating
 from minillama.train.recipe import TrainConfig
 from minillama.train.runs import CHECKPOINT, Progress
+from minillama.train.sharing import ALONE, Alone
 
 ALPACA_LORA = LoRAConfig(rank=8, alpha=16.0, dropout=0.05, targets=("wq", "wv"))
 EXAMPLES = "examples.json"
@@ -95,6 +96,7 @@ def finetune(
     report: Callable[[Progress], None] = lambda progress: None,
     stop_after: int | None = None,
     about: Mapping[str, Any] = {},
+    processes: Alone = ALONE,
 ) -> Path:
     """Teach a model; goes on from `out`/checkpoint.pt when that is there.
 
@@ -109,6 +111,7 @@ def finetune(
         validation: held-out data, of which `validation_steps` steps are read.
         examples: are answered before and after, and the first of them now and then.
         report, stop_after, about: see loop.train.
+        processes: that share the training, all of which call this with the model on a CPU (see distributed.py).
 
     Returns:
         The folder of the adapter, in PEFT's format, or model.gguf where all weights learn.
@@ -120,25 +123,43 @@ def finetune(
         let_all_learn(model)
     else:
         add_lora(model, lora, config.seed)
+    processes.share(model)
     out.mkdir(parents=True, exist_ok=True)
     prompts = [example.prompt for example in examples]
     if not ((out / CHECKPOINT).exists() and (out / EXAMPLES).exists()):
-        rows = [asdict(example) for example in examples]
-        _write_json(out / EXAMPLES, _with_answers(rows, "before", answers(model, tokenizer, prompts)))
+        rows, texts = [asdict(example) for example in examples], answers(model, tokenizer, prompts)
+        if processes.first:
+            _write_json(out / EXAMPLES, _with_answers(rows, "before", texts))
 
     def look() -> tuple[float | None, str]:
         held = evaluate_loss(model, validation, validation_steps) if validation else None
         return held, "".join(answers(model, tokenizer, prompts[:1]))
 
     kept = {**about, "lora": None if lora is None else asdict(lora), "model": asdict(model.config)}
-    train(model, source, config, out, look=look, report=report, stop_after=stop_after, about=kept)
+    with processes.folder(out) as folder:
+        train(
+            model, source, config, folder, look=look, report=report, stop_after=stop_after, about=kept,
+            pieces=processes.pieces,
+        )  # fmt: skip
     rows = json.loads((out / EXAMPLES).read_text(encoding="utf-8"))
     texts = answers(model, tokenizer, [row["prompt"] for row in rows])
-    _write_json(out / EXAMPLES, _with_answers(rows, "after", texts))
+    if processes.first:
+        _write_json(out / EXAMPLES, _with_answers(rows, "after", texts))
+    return _write_taught(model, tokenizer, out, lora, base, processes)
+
+
+def _write_taught(
+    model: Llama, tokenizer: Tokenizer, out: Path, lora: LoRAConfig | None, base: str, processes: Alone
+) -> Path:
+    """Write what was made, and say where."""
     if lora is None:
-        write_gguf(from_model(model, tokenizer), out / "model.gguf", format="f16")
+        whole = processes.whole(model)
+        if processes.first:
+            write_gguf(from_model(whole, tokenizer), out / "model.gguf", format="f16")
         return out / "model.gguf"
-    save_adapter(adapter_of(model, lora, base), model.config, out / "adapter", overwrite=True)
+    adapter = adapter_of(model, lora, base, processes.whole_tensor)
+    if processes.first:
+        save_adapter(adapter, model.config, out / "adapter", overwrite=True)
     return out / "adapter"
 
 

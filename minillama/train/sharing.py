@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from torch import Tensor
+
 from minillama.model import Llama
 from minillama.train.loop import TrainPieces
 
@@ -30,6 +32,14 @@ class Alone:
     def folder(self, out: Path) -> Iterator[Path]:
         """The folder that a process keeps its run in."""
         yield out
+
+    def loading_device(self, device: str) -> str:
+        """Where a model is loaded to that will be shared, when it is to learn on `device`."""
+        return device
+
+    def whole_tensor(self, tensor: Tensor) -> Tensor:
+        """All of a parameter, for every process."""
+        return tensor.detach()
 
     def whole(self, model: Llama) -> Llama:
         """The model with all of its weights, in the first process; in the others, with any."""

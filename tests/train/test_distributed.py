@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import minillama
+from minillama.cli import app
 from minillama.config import PRESETS
 from minillama.tokenizer.sentencepiece import serialize_vocabulary
+from minillama.train.adapters import read_adapter
 from minillama.train.data import Batch
 from minillama.train.distributed import rows_of, shard_bytes
 from minillama.train.pretrain import BUNDLED_RECIPE, pretrain
@@ -63,9 +66,13 @@ def test_a_checkpoint_of_two_is_that_of_one(both):
             torch.testing.assert_close(two["optimizer"]["state"][number][name], value, rtol=1e-3, atol=2e-5)
 
 
+def log_of(folder):
+    with (folder / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
 def test_the_first_process_keeps_the_log(both):
-    with (both[3] / "full" / "log.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = log_of(both[3] / "full")
     assert [row["step"] for row in rows] == list("012345")
     assert [float(row["loss"]) for row in rows] == [pytest.approx(loss, abs=1e-6) for loss, _ in both[1]["full"][:6]]
 
@@ -84,6 +91,35 @@ def test_state_is_16_bytes_a_parameter_and_fsdp_cuts_all_of_it():
     assert shard_bytes(1001, 1) == shard_bytes(1001, 10, ()) == 16 * 1001
     assert shard_bytes(1001, 10) == 16 * 101
     assert shard_bytes(1001, 10, ("optimizer", "gradients")) == 4 * 1001 + 12 * 101
+
+
+def test_finetune_under_torchrun_writes_one_adapter(tmp_path):
+    """Over a quantized base, which is no parameter, with a step of five records in micro-batches of two."""
+    words = ("ball", "cat", "tree", "hat", "sun", "dog")
+    records = [{"instruction": f"Say {word}.", "input": "", "output": word * (i + 1)} for i, word in enumerate(words)]
+    (tmp_path / "records.json").write_text(json.dumps(records))
+    options = [
+        "finetune",
+        "--data",
+        tmp_path / "records.json",
+        "--steps",
+        "3",
+        "--batch-size",
+        "5",
+        "--micro-batch",
+        "2",
+    ]
+    options += ["--dropout", "0", "--lr", "0.003", "--samples", "1", "--quant", "q8_0", "--out"]
+    assert CliRunner().invoke(app, [*map(str, options), str(tmp_path / "one")]).exit_code == 0
+    run = torchrun(2, "minillama.train", *options, tmp_path / "two")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == f"{tmp_path / 'two' / 'adapter'}\n"
+    one, two = (read_adapter(tmp_path / name / "adapter", PRESETS["tiny"]) for name in ("one", "two"))
+    assert one.config == two.config
+    for name, halves in one.weights.items():
+        torch.testing.assert_close(two.weights[name], halves, rtol=0, atol=2e-4)
+    losses_of = [[float(row["loss"]) for row in log_of(tmp_path / name)] for name in ("one", "two")]
+    assert losses_of[0] == pytest.approx(losses_of[1], abs=1e-5)
 
 
 def test_pretrain_under_torchrun_writes_one_model(tmp_path):
