@@ -8,6 +8,8 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from minillama.course.training_drivers import groups, training_steps
+
 
 def call(answer: Callable[..., Any], *inputs: Any) -> Any:
     """The answer is a function: call it."""
@@ -284,4 +286,5 @@ def averaged_slope(answer: Callable[..., Any], weight: Any, own: Sequence[Any]) 
 DRIVERS: dict[str, Callable[..., Any]] = {
     "call": call, "accepts": accepts, "stream": stream, "module": module, "draws": draws, "remembers": remembers,
     "steps": steps, "processes": processes, "averaged_slope": averaged_slope,
+    "groups": groups, "training_steps": training_steps,
 }  # fmt: skip

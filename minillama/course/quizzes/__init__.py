@@ -17,6 +17,7 @@ MODULES = (
     "attention",
     "model",
     "generate",
+    "pretrain",
     "scaling",
 )
 

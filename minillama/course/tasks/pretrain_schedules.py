@@ -1,0 +1,233 @@
+"""Lesson 09's schedules: the cosine that is promoted, and one that stays at its peak until it cools down."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minillama.course.record import Bugs, Case, Task
+from minillama.course.tasks.generate_ideas import Generator, idea
+from minillama.course.tasks.pretrain_hand import LESSON
+from minillama.train import loop
+
+FIRST_IS_ZERO = idea(
+    "first_is_zero", "a first step whose rate is 0",
+    "A step with a rate of 0 changes nothing. The warm-up begins with one share of the peak and ends with all of it.",
+    "What does your warm-up give at step 0, and at its last step?", 0.6,
+)  # fmt: skip
+NO_WARMUP = "a run that begins at the peak"
+NO_WARMUP_PRINCIPLE = (
+    "At the beginning AdamW's averages know one gradient only. The warm-up keeps the first steps small."
+)
+
+
+def faulty_cosine(bugs: Bugs = frozenset()) -> Callable[..., float]:
+    """loop.cosine_schedule with these bugs."""
+
+    def schedule(step: int, n_steps: int, peak_lr: float, warmup_steps: int, floor: float = 0.1) -> float:
+        step += "early" in bugs
+        if "floor_fixed" in bugs:
+            floor = 0.1
+        if step < warmup_steps and "no_warmup" not in bugs:
+            return peak_lr * (step + ("first_is_zero" not in bugs)) / warmup_steps
+        start = 0 if "whole_run" in bugs else warmup_steps
+        progress = max(0, step - start) / max(1, n_steps - ("ends_late" not in bugs) - start)
+        progress = progress if "comes_back" in bugs else min(1.0, progress)
+        wave = (1 + math.cos(math.pi * progress)) / 2
+        wave = 1 - progress if "line" in bugs else math.cos(math.pi * progress / 2) if "quarter" in bugs else wave
+        if "to_zero" in bugs:
+            return peak_lr * wave
+        if "cut_off" in bugs:
+            return peak_lr * max(floor, wave)
+        return peak_lr * (floor + wave if "floor_on_top" in bugs else floor + (1 - floor) * wave)
+
+    return schedule
+
+
+def begins_at_the_peak(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
+    """Is the rate of step 0 the peak, or nearly, though there is a warm-up, and the end right?"""
+    found = False
+    for case, got, right in zip(cases, outputs, expected, strict=True):
+        step, n_steps, peak, warmup = case.args[:4]
+        if step < warmup:
+            if not 0.9 * peak <= got <= peak * 1.0001:
+                return False
+            found |= step == 0 and abs(got - peak) < 1e-6 * peak
+        elif step >= n_steps - 1 and abs(got - right) > 1e-4 * peak:
+            return False
+    return found
+
+
+def cosine_cases(rng: Generator) -> Sequence[Case]:
+    """The beginning, the warm-up's end, the middle, the last step, and one after it."""
+    warmup, n_steps = int(rng.integers(8, 13)), int(rng.integers(60, 80))
+    peak = float(rng.choice((1e-3, 2e-3, 3e-4)))
+    third = warmup + (n_steps - warmup) // 3
+    return [
+        Case(name="the first step", args=(0, n_steps, peak, warmup)),
+        Case(name="a step of the warm-up", args=(warmup // 2, n_steps, peak, warmup)),
+        Case(name="the last step of the warm-up", args=(warmup - 1, n_steps, peak, warmup)),
+        Case(name="a third of the cosine", args=(third, n_steps, peak, warmup)),
+        Case(name="two thirds of the cosine", args=(2 * third - warmup, n_steps, peak, warmup, 0.2)),
+        Case(name="the last step", args=(n_steps - 1, n_steps, peak, warmup)),
+        Case(name="the last step and a floor of 0.25", args=(n_steps - 1, n_steps, peak, warmup, 0.25)),
+        Case(name="a step behind the end", args=(n_steps + 9, n_steps, peak, warmup)),
+        Case(name="no warm-up", args=(0, n_steps, peak, 0)),
+    ]
+
+
+cosine_schedule = Task(
+    id="train.cosine_schedule", lesson=LESSON, kind="rebuild", title="Let the learning rate rise and fall", points=3,
+    difficulty=2, importance=4, minutes=12,
+    reference=loop.cosine_schedule, faulty=faulty_cosine, cases=cosine_cases,
+    piece="minillama.train.loop:cosine_schedule", forbidden=("minillama.train.loop:cosine_schedule",),
+    rtol=1e-5, atol=1e-9,
+    misconceptions=(
+        idea("no_warmup", NO_WARMUP, NO_WARMUP_PRINCIPLE, "What does your function give at step 0?", 0.5,
+             begins_at_the_peak),
+        FIRST_IS_ZERO,
+        idea(
+            "early", "a schedule that is one step ahead",
+            "Step 0 is the first. The rate that a step gets is the rate of that step.",
+            "Which step's rate do you compute when you are asked for step 0?", 0.6,
+        ),
+        idea(
+            "to_zero", "a cosine that falls to zero",
+            "The rate ends at the floor, a share of the peak: the last tokens still teach something.",
+            "Where does your formula use `floor`?",
+        ),
+        idea(
+            "floor_on_top", "a floor that is added to the whole cosine",
+            "The wave runs from the peak to the floor. Its height is what lies between them.",
+            "How high is your first step after the warm-up, beside the peak?",
+        ),
+        idea(
+            "cut_off", "a cosine to zero that is cut off at the floor",
+            "The wave is squeezed into what lies between peak and floor, and touches the floor at the end only.",
+            "At which step does yours reach the floor?",
+        ),
+        idea(
+            "floor_fixed", "a floor that is always a tenth", "`floor` is an argument.",
+            "What does your function give at the last step for a floor of 0.25?", 0.7,
+        ),
+        idea(
+            "whole_run", "a cosine that began at step 0",
+            "The cosine begins where the warm-up ends, at its highest point.",
+            "How far along is your wave at the first step after the warm-up?",
+        ),
+        idea(
+            "ends_late", "a cosine that would end one step after the last",
+            "Steps are counted from 0: the last is n_steps - 1, and there the floor is reached.",
+            "How many steps lie between the first of the cosine and the last?", 0.7,
+        ),
+        idea(
+            "comes_back", "a cosine that rises again behind the end",
+            "A run that goes on a little stays at the floor.", "What is your progress after the last step?", 0.7,
+        ),
+        idea("line", "a straight line down", "A cosine is slow at first, then fast, then slow.",
+             "Which function bends it?"),
+        idea(
+            "quarter", "a quarter of a wave",
+            "Half a wave: flat at the peak and flat at the floor.", "Which angle does your cosine end with?",
+        ),
+    ),
+    hints=(
+        "Two parts: a line up, then half a wave down. How far along is the step in the part that it is in?",
+        "All are numbers. A share of the warm-up from 1 / warmup_steps to 1; a progress from 0 to 1.",
+        "in the warm-up: peak x (steps taken, this one too) / warmup_steps\nafter it: progress = steps since / steps "
+        "there are, at most 1\npeak x (floor + what is above it x (1 + cos(pi x progress)) / 2)",
+    ),
+)  # fmt: skip
+
+
+# A variant that nobody shows: warm up, stay, cool down
+
+SHAPES: dict[str, Callable[[float], float]] = {
+    "line": lambda progress: 1 - progress,
+    "root": lambda progress: 1 - math.sqrt(progress),
+    "square": lambda progress: 1 - progress**2,
+}
+
+
+def cooling(shape: str, floor: float) -> Callable[[Bugs], Callable[..., float]]:
+    """Warm-up, a stay at the peak, and a way down to the floor in the last steps."""
+
+    def with_bugs(bugs: Bugs = frozenset()) -> Callable[..., float]:
+        bend = SHAPES[next(each for each in SHAPES if each != shape)] if "other_shape" in bugs else SHAPES[shape]
+        least = (0.1 if floor == 0 else 0.0) if "other_floor" in bugs else floor
+
+        def schedule(step: int, n_steps: int, peak_lr: float, warmup_steps: int, cooldown_steps: int) -> float:
+            if step < warmup_steps and "no_warmup" not in bugs:
+                return peak_lr * (step + ("first_is_zero" not in bugs)) / warmup_steps
+            start = n_steps - cooldown_steps
+            if "never_stays" in bugs:
+                start, cooldown_steps = warmup_steps, n_steps - warmup_steps
+            if "length_for_start" in bugs:
+                start, cooldown_steps = cooldown_steps, n_steps - cooldown_steps
+            taken = step - start + ("late" not in bugs)
+            progress = min(1.0, max(0.0, taken / cooldown_steps))
+            return peak_lr * (least + (1 - least) * bend(progress))
+
+        return schedule
+
+    return with_bugs
+
+
+def cooling_cases(rng: Generator) -> list[Case]:
+    """The warm-up, the stay, the first, a middle and the last step of the way down."""
+    warmup, cooldown, n_steps = int(rng.integers(4, 8)), int(rng.integers(20, 28)), int(rng.integers(70, 90))
+    peak, start = float(rng.choice((1e-3, 2e-3))), n_steps - cooldown
+    places = {
+        "the first step": 0, "a step of the warm-up": warmup // 2, "the last step of the warm-up": warmup - 1,
+        "the middle of the run": n_steps // 2 + 4, "the last step at the peak": start - 1,
+        "the first step on the way down": start, "a step on the way down": start + cooldown // 3,
+        "the last step": n_steps - 1,
+    }  # fmt: skip
+    return [Case(name=name, args=(step, n_steps, peak, warmup, cooldown)) for name, step in places.items()]
+
+
+def make_cooling(shape: str = "root", floor: float = 0.0) -> Task:
+    """The task for one shape of the way down, and one floor."""
+    faulty = cooling(shape, floor)
+    return Task(
+        id="train.stay_and_cool", lesson=LESSON, kind="vary", title="Stay at the peak, then cool down", points=6,
+        difficulty=3, importance=3, minutes=12,
+        reference=faulty(frozenset()), faulty=faulty, cases=cooling_cases, rtol=1e-5, atol=1e-9,
+        misconceptions=(
+            idea("no_warmup", NO_WARMUP, NO_WARMUP_PRINCIPLE, "What does your function give at step 0?"),
+            FIRST_IS_ZERO,
+            idea(
+                "never_stays", "a way down that begins right after the warm-up",
+                "Between warm-up and cool-down the rate stays at its peak.",
+                "At which step does your rate begin to fall?",
+            ),
+            idea(
+                "length_for_start", "the length of the cool-down taken for its first step",
+                "cooldown_steps says how many of the last steps belong to it.",
+                "How many steps lie between your first falling one and the end?",
+            ),
+            idea(
+                "late", "a way down that is one step late",
+                "The first step of the cool-down is below the peak already, and the last one is at the end of the way.",
+                "What is your progress at the last step?", 0.7,
+            ),
+            idea(
+                "other_shape", "a way down of another shape",
+                "The task names the curve: how the height above the floor depends on the progress.",
+                "How high is your rate at a quarter of the way?",
+            ),
+            idea(
+                "other_floor", "a way down that ends somewhere else",
+                f"Here the last step has {floor:g} of the peak.", "What does your last step have?",
+            ),
+        ),
+        hints=(
+            "Three parts. In which of them is the step, and how far along?",
+            "All are numbers. The cool-down has cooldown_steps steps, the last of which is n_steps - 1.",
+            "in the warm-up: as before\nbefore the last cooldown_steps: peak\nelse progress = steps of the cool-down "
+            "taken, this one too / cooldown_steps\npeak x (floor + what is above it x height at progress)",
+        ),
+        family={"shape": tuple(SHAPES), "floor": (0.0, 0.1)}, build=make_cooling,
+    )  # fmt: skip
+
+
+stay_and_cool = make_cooling()
