@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 
-def torchrun(n, *arguments, timeout=120):
+def torchrun(n, *arguments, timeout=300):
     """`torchrun --nproc-per-node n -m ARGUMENTS`, one thread each."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n), "-m"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -109,7 +109,7 @@ def test_finetune_under_torchrun_writes_one_adapter(tmp_path):
         "--micro-batch",
         "2",
     ]
-    options += ["--dropout", "0", "--lr", "0.003", "--samples", "1", "--quant", "q8_0", "--out"]
+    options += ["--dropout", "0", "--lr", "0.003", "--samples", "0", "--quant", "q8_0", "--out"]
     assert CliRunner().invoke(app, [*map(str, options), str(tmp_path / "one")]).exit_code == 0
     run = torchrun(2, "minillama.train", *options, tmp_path / "two")
     assert run.returncode == 0, run.stderr
