@@ -19,7 +19,7 @@ from torch import nn
 from minillama.errors import DataError
 from minillama.train.data import Batch, Source
 from minillama.train.losses import by_pieces, training_loss
-from minillama.train.machine import evaluating, pinned, recomputing, seed_step, usable_bf16
+from minillama.train.machine import evaluating, hold_threads, pinned, recomputing, seed_step, usable_bf16
 from minillama.train.recipe import TrainConfig
 from minillama.train.runs import (
     CHECKPOINT,
@@ -189,12 +189,13 @@ def train(
     model.train()
     with (
         closing(RunLog(out, position.step)) as rows,
-        pinned(position.threads, device),
+        pinned(position.threads, device) as threads,
         recomputing(model, config.recompute),
         by_pieces(config.by_pieces),
     ):
         for step in range(position.step, end):
             began = time.perf_counter()
+            hold_threads(threads)
             seed_step(config.seed, step)
             before_step(step)
             batches = [batch.to(device) for batch in source.batches(step)]
@@ -210,5 +211,5 @@ def train(
             rows.write(progress)
             report(progress)
             if done % config.save_every == 0 or done == end:
-                reached = Position(step=done, n_tokens=n_tokens, threads=torch.get_num_threads())
+                reached = Position(step=done, n_tokens=n_tokens, threads=threads)
                 pieces.save_checkpoint(path, weights, optimizer, reached, recipe)

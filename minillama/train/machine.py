@@ -35,12 +35,15 @@ def usable_bf16(wanted: bool, device: torch.device) -> bool:
 
 
 @contextmanager
-def pinned(threads: int | None, device: torch.device) -> Iterator[None]:
+def pinned(threads: int | None, device: torch.device) -> Iterator[int]:
     """Compute with the threads that a run began with, and leave the caller's random numbers as they are.
 
     Args:
         threads: as recorded; None for as many as there are.
         device: whose random numbers are used.
+
+    Yields:
+        The number of threads, to hold on to in every step.
     """
     now = torch.get_num_threads()
     if threads is not None and threads != now:
@@ -48,9 +51,15 @@ def pinned(threads: int | None, device: torch.device) -> Iterator[None]:
         torch.set_num_threads(threads)
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            yield
+            yield torch.get_num_threads()
     finally:
         torch.set_num_threads(now)
+
+
+def hold_threads(threads: int) -> None:
+    """Set torch's threads again: Numba's kernels, which quantize a snapshot, set those of the whole process."""
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 def seed_step(seed: int, step: int) -> None:

@@ -16,8 +16,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -141,15 +143,35 @@ def check_whole(folder: Path) -> None:
                 tensor.read()
 
 
-def outcome(folder: Path) -> dict[str, bytes]:
-    """What a run has come to: every file's bytes, of the log all but the seconds."""
-    found = {}
+def flat(value: Any) -> Iterator[object]:
+    """Everything that a checkpoint holds, one after the other, tensors as their bytes."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from flat(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from flat(each)
+    else:
+        yield (value.dtype, value.shape, value.numpy().tobytes()) if isinstance(value, torch.Tensor) else value
+
+
+def outcome(folder: Path) -> dict[str, object]:
+    """What a run has come to: every file's bytes; of the log all but the seconds, of the checkpoint all that it holds.
+
+    (The same state has other bytes once it has been read: pickle writes a value that two places share only once.)
+    """
+    found: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            content = path.read_bytes()
-            if path.name == "log.csv":
-                content = b"\n".join(line.rpartition(b",")[0] for line in content.splitlines())
-            found[str(path.relative_to(folder))] = content
+        if not path.is_file():
+            continue
+        name = str(path.relative_to(folder))
+        if path.name == "log.csv":
+            found[name] = [line.rpartition(b",")[0] for line in path.read_bytes().splitlines()]
+        elif path.suffix == ".pt":
+            found[name] = list(flat(torch.load(path, weights_only=True)))
+        else:
+            found[name] = path.read_bytes()
     return found
 
 

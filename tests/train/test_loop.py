@@ -85,6 +85,19 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
         assert torch.equal(ours, theirs)
 
 
+def test_threads_stay_those_of_the_start(tmp_path: Path) -> None:
+    threads, seen = torch.get_num_threads(), list[int]()
+
+    def disturb(progress: Progress) -> None:
+        torch.set_num_threads(threads + 1)  # as Numba's thread pool does
+
+    recipe = replace(RECIPE, n_steps=4, save_every=2)
+    train(fresh(), SOURCE, recipe, tmp_path, report=disturb, before_step=lambda _: seen.append(torch.get_num_threads()))
+    assert seen == [threads] * 4
+    assert torch.get_num_threads() == threads
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["position"]["threads"] == threads
+
+
 def test_dropout_follows_the_seed_and_leaves_the_callers_numbers_alone(tmp_path: Path) -> None:
     models = [adapted() for _ in range(3)]
     torch.manual_seed(3)
