@@ -34,6 +34,20 @@ def test_the_hands_of_lesson_04_turn(lab, visit):
     assert choice.is_checked()
 
 
+def test_the_candidates_of_lesson_08_follow_sliders_and_text(lab, visit):
+    page = visit(allowed=(*WITHIN_A_PAGE, lab.address)).page
+    wanted = ("import minillama\n", "minillama.load()", "viz.sampling.Candidates(", "viz.sampling.growth()")
+    cells = lab.run_all(page, "notebooks/08_generate.ipynb", wanted)
+    candidates = cells.filter(has_text="viz.sampling.Candidates(")
+    move(page, candidates)
+    move(page, cells.filter(has_text="viz.sampling.growth()"))
+    picture, text = candidates.locator("img").first, candidates.get_by_role("textbox").last
+    drawn = picture.get_attribute("src")
+    text.fill("The goat looked at the")
+    text.press("Enter")
+    page.wait_for_function("([image, before]) => image.src !== before", arg=[picture.element_handle(), drawn])
+
+
 def test_the_laboratory_of_lesson_06_can_be_done(lab, visit, tmp_path):
     pytest.importorskip("anywidget")
     page = visit(lab_walk.SIZE, allowed=(*WITHIN_A_PAGE, lab.address)).page

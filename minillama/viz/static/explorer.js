@@ -37,7 +37,7 @@ h3 { font-size: 13px; font-weight: 650; }
 .layout { display: grid; gap: 12px; margin-top: 12px; align-items: start; grid-template-columns: minmax(0, 1fr); }
 .card { border: 1px solid var(--line); border-radius: 10px; padding: 12px; min-width: 0; }
 .card > * + * { margin-top: 8px; }
-.root > .card + .card { margin-top: 12px; }
+.root > .card + .card, form + .error + .note + .card { margin-top: 12px; }
 .column { display: contents; }
 .lens { order: 1; }
 @container (min-width: 660px) {
