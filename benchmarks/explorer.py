@@ -1,6 +1,7 @@
 """The attention explorer in Chromium: size of a page, first paint, what a hover and a change of head cost.
 
     python benchmarks/explorer.py [--layers 12] [--heads 12] [--tokens 128] [--hovers 200] [--page PATH]
+    python benchmarks/explorer.py --live --tokens 256     # in JupyterLab
 
 The model has random weights, so that its heads look everywhere: this compresses worse than what a trained one does. A
 hover is a mouse over another place of the heat map or of the text: script, style and layout are timed in the page, and
@@ -14,14 +15,18 @@ import tempfile
 import time
 from pathlib import Path
 
+import nbformat
+from playwright.sync_api import Browser, Page
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from minillama.config import ModelConfig
 from minillama.model import Llama
 from minillama.viz import explore
-from tests.browser.pages import MISSING, find_chromium, open_page, start_chromium
+from tests.browser.lab import start_lab
+from tests.browser.pages import MISSING, WITHIN_A_PAGE, find_chromium, open_page, start_chromium
 
-CONTENT = 'document.querySelector("#explorer > div").shadowRoot'
+CONTENT = 'document.querySelector(".minillama-explorer").shadowRoot'
 
 # Milliseconds of n hovers: [work, until the frame is painted] of each.
 HOVER = f"""
@@ -68,12 +73,32 @@ async (n) => {{
 PAINTS = """() => performance.getEntriesByName("first-contentful-paint").map((each) => each.startTime)[0]"""
 LONGEST = """
 () => new Promise((done) => {
-  new PerformanceObserver((list) => {
+  if (window.longest === undefined) new PerformanceObserver((list) => {
     window.longest = Math.max(window.longest ?? 0, ...list.getEntries().map((each) => each.duration));
   }).observe({ type: "longtask", buffered: true });
   setTimeout(() => done(window.longest ?? 0), 100);
 })
 """
+
+# From here on, only what comes is the longest task, and only what is painted anew is painted.
+FORGET = f"""
+() => {{
+  window.longest = 0;
+  new PerformanceObserver((list) => {{
+    window.longest = Math.max(window.longest, ...list.getEntries().map((each) => each.duration));
+  }}).observe({{ type: "longtask" }});
+  delete {CONTENT}.querySelector(".root").dataset.painted;
+}}
+"""
+LIVE = """
+import sys
+
+sys.path.insert(0, {root!r})
+from benchmarks.explorer import Numbers, random_model
+from minillama.viz import explore
+
+explore(random_model({layers}, {heads}, {tokens}), Numbers(), "{tokens}", max_tokens={tokens})
+""".strip()
 
 
 class Numbers:
@@ -106,39 +131,67 @@ def told(name: str, values: list[float]) -> str:
     return f"{name:34} {statistics.median(values):7.2f} ms  (largest {max(values):.2f})"
 
 
+def measure(page: Page, hovers: int) -> None:
+    """What a painted explorer costs: the longest task so far, hovers, other heads."""
+    print(f"{'longest task while they are':34} {page.evaluate(LONGEST):7.0f} ms")
+    for what, name in (("map", "hover over the heat map"), ("text", "hover over the text")):
+        found = page.evaluate(HOVER, [what, hovers])
+        print(told(name, [work for work, _ in found]))
+        print(told(f"{name}, painted", [whole for _, whole in found]))
+    print(told("another head", page.evaluate(HEADS, 50)))
+
+
+def measure_page(browser: Browser, options: argparse.Namespace, folder: Path) -> None:
+    """A page from disk."""
+    path, start = options.page or folder / "page.html", time.perf_counter()
+    model = random_model(options.layers, options.heads, options.tokens)
+    explore(model, Numbers(), str(options.tokens), max_tokens=options.tokens).to_html(path)
+    print(f"{'page':34} {path.stat().st_size / 1e6:7.2f} MB, made in {time.perf_counter() - start:.1f} s")
+    visit = open_page(browser)
+    page, start = visit.page, time.perf_counter()
+    page.goto(path.resolve().as_uri())
+    page.locator(".root[data-head]").wait_for()
+    one = time.perf_counter() - start
+    page.locator(".root[data-painted]").wait_for()
+    print(f"{'first contentful paint':34} {page.evaluate(PAINTS):7.0f} ms")
+    print(f"{'the first head large':34} {1000 * one:7.0f} ms")
+    print(f"{'all heads painted':34} {1000 * (time.perf_counter() - start):7.0f} ms")
+    measure(page, options.hovers)
+    assert not visit.errors, visit.errors
+
+
+def measure_live(browser: Browser, options: argparse.Namespace, folder: Path) -> None:
+    """A live view in JupyterLab, which asks for each layer; then the text is read again."""
+    code = LIVE.format(root=str(Path(__file__).parents[1]), **vars(options))
+    with start_lab(folder) as lab:
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), lab.root / "live.ipynb")
+        page = open_page(browser, allowed=(*WITHIN_A_PAGE, lab.address)).page
+        lab.run(page, "live.ipynb")
+        page.locator(".root[data-painted]").wait_for()
+        page.evaluate(FORGET)
+        start = time.perf_counter()
+        page.get_by_role("button", name="Read").click()
+        page.locator(".root.busy").wait_for()
+        page.locator(".root[data-painted]:not(.busy)").wait_for()
+        print(f"{'read again, all heads painted':34} {1000 * (time.perf_counter() - start):7.0f} ms")
+        measure(page, options.hovers)
+
+
 def main() -> int:
     """Read the command line; 1 where there is no Chromium."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in (("layers", 12), ("heads", 12), ("tokens", 128), ("hovers", 200)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--page", type=Path, help="where the page is kept")
+    parser.add_argument("--live", action="store_true", help="in JupyterLab, with a kernel")
     options = parser.parse_args()
     executable = find_chromium()
     if executable is None:
         sys.stderr.write(MISSING + "\n")
         return 1
     with tempfile.TemporaryDirectory() as made, start_chromium(executable) as browser:
-        path, start = options.page or Path(made) / "page.html", time.perf_counter()
-        model = random_model(options.layers, options.heads, options.tokens)
-        explore(model, Numbers(), str(options.tokens), max_tokens=options.tokens).to_html(path)
         print(f"{options.layers} layers x {options.heads} heads x {options.tokens} tokens")
-        print(f"{'page':34} {path.stat().st_size / 1e6:7.2f} MB, made in {time.perf_counter() - start:.1f} s")
-        visit = open_page(browser)
-        page, start = visit.page, time.perf_counter()
-        page.goto(path.resolve().as_uri())
-        page.locator(".root[data-head]").wait_for()
-        one = time.perf_counter() - start
-        page.locator(".root[data-painted]").wait_for()
-        print(f"{'first contentful paint':34} {page.evaluate(PAINTS):7.0f} ms")
-        print(f"{'the first head large':34} {1000 * one:7.0f} ms")
-        print(f"{'all heads painted':34} {1000 * (time.perf_counter() - start):7.0f} ms")
-        print(f"{'longest task while they are':34} {page.evaluate(LONGEST):7.0f} ms")
-        for what, name in (("map", "hover over the heat map"), ("text", "hover over the text")):
-            found = page.evaluate(HOVER, [what, options.hovers])
-            print(told(name, [work for work, _ in found]))
-            print(told(f"{name}, painted", [whole for _, whole in found]))
-        print(told("another head", page.evaluate(HEADS, 50)))
-        assert not visit.errors, visit.errors
+        (measure_live if options.live else measure_page)(browser, options, Path(made))
     return 0
 
 

@@ -53,8 +53,8 @@ class Lab:
     root: Path
 
     def open(self, path: str) -> str:
-        """The address of a notebook below the root."""
-        return f"{self.address}lab/tree/{path}?token={self.token}"
+        """The address of a notebook below the root, alone: those that were open before would come back."""
+        return f"{self.address}lab/tree/{path}?token={self.token}&reset"
 
     def copy(self, path: str, only: tuple[str, ...] = ("",)) -> Any:
         """Put a notebook of the course below the root, without outputs: those that appear come from this run.
@@ -73,6 +73,16 @@ class Lab:
         nbformat.write(notebook, own)
         return notebook
 
+    def run(self, page: Page, path: str) -> Locator:
+        """Open a notebook below the root, and let every cell run; gives its cells of code."""
+        page.goto(self.open(path))
+        cells = page.locator(".jp-Notebook .jp-CodeCell")
+        cells.first.wait_for()
+        page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()  # before that, Run asks for a kernel
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        return cells
+
     def run_all(self, page: Page, path: str, only: tuple[str, ...] = ("",)) -> Locator:
         """Open a notebook of the course, run every cell, and see that only those raise that should.
 
@@ -84,12 +94,7 @@ class Lab:
             Its cells of code.
         """
         notebook = self.copy(path, only)
-        page.goto(self.open(path))
-        cells = page.locator(".jp-Notebook .jp-CodeCell")
-        cells.first.wait_for()
-        page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()  # before that, Run asks for a kernel
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        cells = self.run(page, path)
         raising = [cell for cell in notebook.cells if "raises-exception" in cell.metadata.get("tags", [])]
         page.wait_for_function(HAS_RUN, arg=len(raising), timeout=RUN_MS)
         tracebacks = page.evaluate(TRACEBACKS)

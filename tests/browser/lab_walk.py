@@ -47,8 +47,8 @@ def say(explorer: Locator) -> str:
 
 def opened(explorer: Locator) -> str:
     """Which head is large, and its scores."""
-    title = explorer.locator("h3:has-text('Layer')")
-    return f"{title.inner_text()}: {title.locator('+ .number').inner_text()}"
+    title = "h3:has-text('Layer')"
+    return f"{explorer.locator(title).inner_text()}: {explorer.locator(f'{title} + .number').inner_text()}"
 
 
 def outcome(explorer: Locator) -> str:

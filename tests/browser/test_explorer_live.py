@@ -32,10 +32,7 @@ def test_the_live_view_runs_the_model(lab, visit):
     model, tokenizer = minillama.load()
     seen = visit(allowed=(*WITHIN_A_PAGE, lab.address))
     page = seen.page
-    page.goto(lab.open("explore.ipynb"))
-    page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    lab.run(page, "explore.ipynb")
     root = page.locator(".jp-OutputArea-output .root[data-painted]")
     root.wait_for()
     assert page.locator(".jp-OutputArea-output iframe").count() == 0, "the live view stands for the page"

@@ -1,10 +1,12 @@
 """Lessons in JupyterLab itself: every cell runs, and sliders, choices and explorers are alive."""
 
+import shutil
+
 import pytest
 
 from tests.browser import lab_walk
 from tests.browser.lab import start_lab
-from tests.browser.pages import WITHIN_A_PAGE
+from tests.browser.pages import ROOT, WITHIN_A_PAGE
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +62,15 @@ def test_the_laboratory_of_lesson_06_can_be_done(lab, visit, tmp_path):
     assert "“Qua” 100%" in told["one_at_random_off"]
     assert "“He”" in told["another_text"]
     assert "“Qua”" in told["lens"]
+
+
+def test_before_anything_runs_the_explorers_picture_stands(lab, visit):
+    """JupyterLab takes frames out of outputs that have not been run here."""
+    path = lab.root / "00_start_here.ipynb"
+    shutil.copy(ROOT / "notebooks" / path.name, path)
+    page = visit(allowed=(*WITHIN_A_PAGE, lab.address)).page
+    page.goto(lab.open(path.name))
+    output = page.locator(".jp-CodeCell", has_text="viz.explore(").locator(".jp-OutputArea-output")
+    output.locator("img").wait_for()
+    assert output.locator("iframe").count() == 0
+    assert output.locator("img").bounding_box()["width"] > 300
