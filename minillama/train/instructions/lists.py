@@ -21,7 +21,7 @@ def draw(world: World, low: int = 3, high: int = 6) -> list[str]:
 def order(world: World, items: list[str], answer: str | list[str], *instructions: str) -> Task:
     """One of the instructions, about these items."""
     output = answer if isinstance(answer, str) else ", ".join(answer)
-    return Task(instruction=world.pick(instructions), input=", ".join(items), output=output)
+    return Task(instruction=world.pick(instructions), input=f"Words: {', '.join(items)}", output=output)
 
 
 def repeat(world: World) -> Task:

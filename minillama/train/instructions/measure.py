@@ -12,7 +12,7 @@ from minillama.train.alpaca import format_prompt
 from minillama.train.instructions.generate import KINDS, NEVER_TRAINED, task
 from minillama.train.instructions.task import Task
 
-ANSWER_TOKENS = 80  # a longer answer is wrong anyway
+ANSWER_TOKENS = 40  # no right answer has more than 30
 TRIES = 5  # draws for each task that is wanted, before a kind has no more
 
 

@@ -11,7 +11,7 @@ def ask(world: World, text: str, answer: str, *questions: str) -> Task:
     """One of the questions about a text, with the world's parts filled in."""
     world.paragraphs = [[]]
     world.say(*questions)
-    return Task(instruction=world.text(), input=text, output=answer)
+    return Task(instruction=world.text(), input=f"Story: {text}", output=answer)
 
 
 def who_has(world: World) -> Task:

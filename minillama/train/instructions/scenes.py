@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 from minillama.train.corpus import words
-from minillama.train.corpus.cast import cast, ensure_friend
+from minillama.train.corpus.cast import NAMES, cast, ensure_friend
 from minillama.train.corpus.world import Thing, World
 
 FATES = ("kept", "given", "lost")
+GIVEN = {name for names in NAMES.values() for kind in names.values() for name in kind}
+ONSETS = ("B", "Br", "D", "Dr", "F", "Fl", "G", "H", "J", "K", "L", "M", "N", "P", "R", "S", "St", "T", "Tr", "V", "Z")
+VOWELS = ("a", "e", "i", "o", "u", "ai", "ee")
+MIDDLES = ("b", "d", "k", "l", "ll", "m", "n", "nd", "r", "ss", "st", "t", "v", "z")  # codespell:ignore nd
+ENDINGS = ("a", "o", "i", "e", "en", "in", "ar", "us", "et", "y", "ix", "ock")
+
+
+def made_up_name(world: World) -> str:
+    """A name of one word that no list has, such as "Brelo"."""
+    while True:
+        name = "".join(world.pick(parts) for parts in (ONSETS, VOWELS, MIDDLES, ENDINGS))
+        if name not in GIVEN:
+            return name
+
+
+def people(world: World) -> None:
+    """Draws the hero `h`, a friend `f`, the two together `T`, and a grown-up `e`.
+
+    In training, half of the names are made up: only who copies what stands there can answer with a name that is met for
+    the first time.
+    """
+    cast(world)
+    ensure_friend(world)
+    hero, friend = world.character("h"), world.character("f")
+    for who in (hero, friend):
+        if who.named and not world.held_out and world.chance(0.5):
+            who.name = who.call = made_up_name(world)
+    world.character("T").name = f"{hero.name} and {friend.name}"
 
 
 def meet(world: World) -> None:
-    """Draws the hero `h`, a friend `f` and a grown-up `e`, and introduces the two."""
-    cast(world)
-    ensure_friend(world)
+    """Draws who there is, and introduces the hero and the friend."""
+    people(world)
     world.parts["love"], world.parts["like"] = world.sample(words.LOVES, 2)
     if world.character("h").named:
         world.say(

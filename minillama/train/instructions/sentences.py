@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from minillama.train.corpus import words
-from minillama.train.corpus.cast import NAMES, cast, ensure_friend
+from minillama.train.corpus.cast import NAMES
 from minillama.train.corpus.world import Character, World
 from minillama.train.instructions.lists import SINGLE_THINGS
-from minillama.train.instructions.scenes import capital, scene
+from minillama.train.instructions.scenes import capital, people, scene
 from minillama.train.instructions.task import Task
 
 VERBS = (  # now, then, and what may follow
@@ -29,8 +29,7 @@ SPEECHES = (
 
 def _parts(world: World) -> Character:
     """Draws a hero, a friend, a thing and a place, and tells nothing yet."""
-    cast(world)
-    ensure_friend(world)
+    people(world)
     world.add_thing("o", look=world.fresh(words.COLOURS))
     world.place("d", world.fresh(tuple(words.PLACES)))
     return world.character("h")
@@ -44,7 +43,7 @@ def _told(world: World, template: str) -> str:
 
 
 def _rewrite(world: World, given: str, wanted: str, *instructions: str) -> Task:
-    return Task(instruction=world.pick(instructions), input=given, output=wanted)
+    return Task(instruction=world.pick(instructions), input=f"Text: {given}", output=wanted)
 
 
 def other_name(world: World) -> Task:

@@ -17,10 +17,13 @@ What is asked can be answered from what is given: a scene of four or five senten
 turn around, a sentence to rewrite. Nothing in it teaches facts about the world, and every answer is short.
 
 {trained} kinds are trained on, {never} never. **Split**: names come from the stories' two shares, so no name of a
-held-out task stands in a training story or a training task; a task is held out if the CRC-32 of its instruction and
-input divides by {every}, so that nothing is asked in both, however many are drawn. **Right** means: the text of the
-output; where many answers are right, as a rule says: one whole sentence of at most 25 words that holds the words asked
-for, or as many different words of the category as were asked for.
+held-out task stands in a training story or a training task; half of the names in training are made up. A task is held
+out if the CRC-32 of its instruction and input divides by {every}, so that nothing is asked in both, however many are
+drawn. **Right** means: the text of the output; where many answers are right, as a rule says: one whole sentence of at
+most 25 words that holds the words asked for, or as many different words of the category as were asked for.
+
+Every input begins with a word of its own ("Words:", "Text:", "Story:"): the vocabulary has a piece for " mole" but none
+for the "mole" that begins a line, and what is written in other pieces cannot simply be copied.
 """
 
 

@@ -25,7 +25,7 @@ BATCH_SIZE = 32
 VALIDATION_TASKS = 10 * len(TRAINED)
 LORA = LoRAConfig(rank=48, alpha=48.0, targets=TARGETS)
 RECIPE = TrainConfig(
-    n_steps=2000,
+    n_steps=1200,
     peak_lr=3e-3,
     warmup_steps=30,
     floor=0.02,

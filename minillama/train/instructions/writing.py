@@ -38,7 +38,7 @@ def go_on(world: World) -> Task:
     gift(world)
     text, thing = world.text(), f"the {world.thing('o').look} {world.thing('o').noun}"
     instruction = world.pick((f"Write the next sentence, with {thing} in it.", f"Go on. Use the words {thing}."))
-    return Task(instruction=instruction, input=text, output=_sentence(world), accepts=sentence_with(thing))
+    return Task(instruction=instruction, input=f"Story: {text}", output=_sentence(world), accepts=sentence_with(thing))
 
 
 def name_some(world: World) -> Task:
