@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    log = logging.getLogger("minillama")
+    monkeypatch.setattr(log, "handlers", log.handlers[:])  # the command puts its own in their place
+    monkeypatch.setattr(log, "level", log.level)
     monkeypatch.setattr(sys, "argv", ["minillama", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()
