@@ -12,11 +12,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 
 from minillama.course import linting
 from minillama.course.linting import bare_code, code_cells, lint_lesson, promoted
 from minillama.course.quizzes import all_quizzes
 from minillama.course.tasks import LESSONS, tasks_of
+from minillama.course.tasks.model_hand import RIGHT
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -144,3 +146,19 @@ def test_changed_code_is_not_the_packages():
     same = ast.parse("def f(x):\n    return x + 1  # why").body[0]
     other = ast.parse("def f(x):\n    return x + 2").body[0]
     assert bare_code(one) == bare_code(same) != bare_code(other)
+
+
+def test_a_walk_by_hand_follows_from_its_text():
+    cells = nbformat.read(ROOT / "solutions" / "07_model.ipynb", as_version=4).cells
+    text = next(cell.source for cell in cells if "Walk one token through a block" in cell.source)
+    halves = dict(re.findall(r"^- (attention|feed-forward): \((.+)\)$", text, re.MULTILINE))
+    road = torch.tensor([float(each) for each in re.search(r"road as \((\d+), (\d+)\)", text).groups()])
+    walk = {}
+    for half, name in (("attention", "after_attention"), ("feed-forward", "after_block")):
+        copy = road / road.pow(2).mean().sqrt()
+        walk.setdefault("normed", copy.tolist())
+        factors = re.findall(r"(−?\d+) · ([ab])", halves[half])
+        road = road + torch.tensor([int(n.replace("−", "-")) * copy["ab".index(x)].item() for n, x in factors])
+        walk[name] = road.tolist()
+    for name, values in walk.items():
+        assert values == pytest.approx(RIGHT[name], abs=1e-5), name
