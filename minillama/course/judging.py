@@ -179,9 +179,11 @@ def _is_sound(task: Task, seen: Observation, expected: Any) -> bool:
 
 
 def _fits(m: Misconception, cases: Sequence[Case], seen: Sequence[Observation], expected: Sequence[Any]) -> bool:
-    """A signature is a guess from numbers of any shape: one that cannot be computed says no."""
+    """A signature is a guess from numbers of any shape: one that cannot be computed, or has none to see, says no."""
     assert m.signature is not None
     kept = [i for i, each in enumerate(seen) if each.kind == "returned"]
+    if not kept:
+        return False
     with contextlib.suppress(Exception), np.errstate(all="ignore"):
         return m.signature(
             [cases[i] for i in kept],

@@ -183,7 +183,10 @@ def _with(verdict: Verdict) -> str:
 
 def _inputs(verdict: Verdict) -> str:
     assert verdict.case is not None
-    return ", ".join(_brief(value) for value in verdict.case.args) or "no arguments"
+    args = verdict.case.args
+    if verdict.task.driver == "module":  # the weights are loaded, not handed over
+        args = (args[0], *args[2 + len(args[1]) :])
+    return ", ".join(_brief(value) for value in args) or "no arguments"
 
 
 def _brief(value: object) -> str:

@@ -561,6 +561,7 @@ WRONG[MODULE, "own_keys"] = [
 STRAY[MODULE] = [
     layer(forward=lambda self, x, cos, sin, mask, cache: 2 * plain(self, x, cos, sin, mask, cache)),
     layer(forward=lambda self, x, cos, sin, mask, cache: x),
+    layer(forward=lambda self, x, cos, sin, mask, cache: (x,).view(-1)),
     layer(forward=slip(turn="k")),
     layer(forward=slip(values="wq")),
     layer(forward=lambda self, x, cos, sin, mask, cache: plain(self, x, cos, sin, mask, None)),

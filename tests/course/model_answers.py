@@ -483,6 +483,8 @@ for name, first, second in (
     ("twice_all", lambda c, S: 2 * package.count_parameters(c), lambda c, S: by_parts(c) + by_parts(c)),
     ("one_op", lambda c, S: flops(c, S, op=1), lambda c, S: by_loop(c, S) // 2),
     ("table_too", lambda c, S: flops(c, S, table=1), lambda c, S: by_loop(c, S) + 2 * c.vocab_size * c.dim),
+    ("norms_too", lambda c, S: flops(c, S) + 2 * (2 * c.n_layers + 1) * c.dim,
+     lambda c, S: 2 * by_parts(c, tables=1) + 4 * meetings(c, S)),
     ("no_output", lambda c, S: flops(c, S, output=0), lambda c, S: by_loop(c, S) - 2 * c.vocab_size * c.dim),
     ("tied_free", lambda c, S: flops(c, S, output=not c.tied),
      lambda c, S: by_loop(c, S) - 2 * c.tied * c.vocab_size * c.dim),

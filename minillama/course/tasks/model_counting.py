@@ -141,6 +141,7 @@ def faulty_flops(bugs: Bugs = frozenset()) -> Callable[[ModelConfig, int], int]:
         matrices = L * (D * K * (2 * H + 2 * G) + 3 * D * config.hidden_dim)
         tables = 0 if "no_output" in bugs or ("tied_free" in bugs and config.tied) else 1
         matrices += (2 if "table_too" in bugs else tables) * config.vocab_size * D
+        matrices += (2 * L + 1) * D if "norms_too" in bugs else 0
         heads = G if "key_heads" in bugs else H
         meetings = L * heads * K * (S * S if "all_pairs" in bugs else S)
         meetings *= 0 if "no_meetings" in bugs else 1 if "scores_only" in bugs else 2
@@ -172,6 +173,11 @@ flops_per_token: Task = Task(
             "table_too", "a product with the embedding table",
             "The embedding picks one row and multiplies nothing; the output matrix multiplies all of its rows.",
             "Which of the two tables does a token have to go through?",
+        ),
+        _fault(
+            "norms_too", "the weights of norms counted with those of the matrices",
+            "A norm multiplies each channel once and adds nothing: the task leaves that out.",
+            "Which weights of `count_parameters` stand in no matrix?",
         ),
         _fault(
             "no_output", "a model that computes no logits", "The way from D to V is a product, too.",
