@@ -16,6 +16,7 @@ LESSONS: dict[str, str] = {  # stem of the notebook -> module with its TASKS
     "06_attention": "attention",
     "07_model": "model",
     "08_generate": "generate",
+    "09_pretrain": "pretrain",
     "19_scaling": "scaling",
 }
 
