@@ -129,7 +129,8 @@ train_step = Task(
     importance=5, minutes=20,
     reference=loop.train_step, faulty=faulty_step, cases=step_cases, driver="training_steps",
     piece="minillama.train.loop:train_step", forbidden=("minillama.train.loop:train_step",),
-    outputs=("what the steps gave",), time_limit_s=20.0,
+    outputs=("what the steps gave",),
+    time_limit_s=120.0,  # the first optimizer of a process imports half of torch, seconds even on an idle machine
     misconceptions=(
         idea(
             "no_zero_grad", "gradients that are never set back",
