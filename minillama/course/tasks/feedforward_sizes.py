@@ -198,7 +198,8 @@ def _between(rng: Generator, bug: str, multipliers: tuple[float | None, ...]) ->
         dim, multiple_of = int(rng.integers(30, 300)), int(rng.integers(5, 30))
         multiplier = multipliers[int(rng.integers(len(multipliers)))]
         whole = int(8 * dim / 3) * (multiplier or 1.0)
-        sure = multiplier is None or 0.1 < whole % 1 < 0.9
+        halved = round(8 * dim / 3) * (multiplier or 1.0) % 1  # half a number is rounded either way
+        sure = multiplier is None or (0.1 < whole % 1 < 0.9 and abs(halved - 0.5) > 0.01)
         numbers = [faulty_size(bugs)(dim, multiple_of, multiplier) for bugs in (frozenset(), frozenset({bug}))]
         if sure and numbers[0] != numbers[1] and (multiplier or bug == "rounded" or dim % 3 == 2):
             return dim, multiple_of, multiplier
