@@ -118,6 +118,9 @@ def draws(answer: Callable[..., Any], logits: Any, options: dict[str, Any]) -> t
         raise ValueError(f"it gave ids of shape {tuple(ids.shape)} for {len(rows)} rows, expected ({len(rows)},)")
     if ids.min() < 0 or ids.max() >= logits.shape[1]:
         raise ValueError(f"it gave ids from {ids.min()} to {ids.max()}, but there are {logits.shape[1]} tokens")
+    alone = torch.as_tensor(answer(logits[:1].clone(), **options, generator=one))
+    if tuple(alone.shape) != (1,):
+        raise ValueError(f"for a single row it gave ids of shape {tuple(alone.shape)}, expected (1,)")
     picked = torch.nn.functional.one_hot(ids.long(), logits.shape[1]).view(DRAWS, *logits.shape)
     words = ["the same" if torch.equal(*map(torch.as_tensor, (each, before))) else "another" for each in (after, again)]
     return picked.float().mean(0), words[0], words[1]

@@ -121,7 +121,7 @@ def _seen(verdict: Verdict) -> str:
         return f"Your test rejects {verdict.case.name}, which is right{why}."
     if found.kind == "value" and task.kind == "trace" and verdict.case is not None:
         place = f" at {list(found.index)}" if found.index else ""
-        return f"{verdict.case.name}{place}: {found.got} is not it."
+        return f"{found.where}{place}: {found.got} is not it."
     return difference_in_words(found) + ("" if task.kind == "trace" else _with(verdict)) + "."
 
 
@@ -191,11 +191,13 @@ def _inputs(verdict: Verdict) -> str:
 
 def _brief(value: object) -> str:
     if isinstance(value, np.ndarray):
-        return f"a {value.dtype} {value.shape}"
+        return f"{'an' if str(value.dtype).startswith('int') else 'a'} {value.dtype} {value.shape}"
     if isinstance(value, Made):
         name = value.path.rpartition(":")[2]
         arguments = "" if value.arguments is None else ", ".join(f"{k}={v!r}" for k, v in value.arguments.items())
         return name if value.arguments is None else f"{name}({arguments})"
     if isinstance(value, tuple | list):
-        return f"{type(value).__name__} of {len(value)}" if len(value) > 6 else repr([_brief(each) for each in value])
+        if len(value) > 6:
+            return f"{type(value).__name__} of {len(value)}"
+        return f"[{', '.join(_brief(each) for each in value)}]"
     return repr(value) if isinstance(value, int | float | str | None) else type(value).__name__

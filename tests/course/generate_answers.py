@@ -22,6 +22,7 @@ HAND = {"top_p": 2, "first": 0.667, "min_p": 3, "temperature": math.e, "bytes": 
 RIGHT["sampling.draw_by_hand"] = [
     HAND,
     HAND | {"first": 2 / 3, "top_p": 2.0, "bytes": 2**19},
+    HAND | {"first": 0.67, "temperature": 2.7},
     HAND | {"first": torch.tensor(0.5 / 0.75), "min_p": np.int64(3), "temperature": 2.72},
 ]
 for name, by_hand in {
@@ -37,6 +38,7 @@ for name, by_hand in {
     "half": [{"bytes": 262_144}, {"bytes": 2 * 32 * 32 * 128}],
     "one_layer": [{"bytes": 16_384}, {"bytes": 4096 * 4}],
     "numbers": [{"bytes": 131_072}, {"bytes": 32 * 4096}],
+    "kibibytes": [{"bytes": 512}, {"bytes": 2**9}],
 }.items():
     WRONG["sampling.draw_by_hand", name] = [HAND | each for each in by_hand]
 STRAY["sampling.draw_by_hand"] = [HAND | {"top_p": 5}, HAND | {"min_p": 4}, HAND | {"first": "two thirds"}]
@@ -104,6 +106,8 @@ def sorted_mask(bug):
         if bug == "own_chance":
             stay = chances >= p
         back = stay if bug == "misplaced" else torch.zeros_like(stay).scatter(-1, order, stay)
+        if bug == "gathered":
+            back = stay.gather(-1, order)
         if bug == "one_row":
             back = back[0].expand(len(logits), -1)
         if bug == "sorted_back":
@@ -136,6 +140,8 @@ def in_numpy(bug):
                 mass += source[token]
             if bug == "misplaced":
                 kept = list(range(len(kept)))
+            if bug == "gathered":
+                kept = [place for place, token in enumerate(order) if token < len(kept)]
             if bug == "sorted_back":
                 out[row, : len(kept)] = values[row, kept]
             else:
@@ -147,7 +153,7 @@ def in_numpy(bug):
 
 for name in (
     "crosser_lost", "none_left", "misplaced", "sorted_back", "zeros", "raw_scores", "ascending", "own_chance",
-    "one_row",
+    "one_row", "gathered",
 ):  # fmt: skip
     WRONG[TOP_P, name] = [sorted_mask(name), in_numpy(name)]
 
@@ -275,6 +281,11 @@ def keeps_the_axis(logits, temperature=0.0, top_k=None, top_p=None, min_p=None, 
 
 
 @stray(SAMPLE)
+def loses_a_single_row(logits, temperature=0.0, top_k=None, top_p=None, min_p=None, generator=None):
+    return by_multinomial()(logits, temperature, top_k, top_p, min_p, generator).squeeze()
+
+
+@stray(SAMPLE)
 def all_alike(logits, temperature=0.0, top_k=None, top_p=None, min_p=None, generator=None):
     return torch.randint(0, logits.shape[1], (len(logits),), generator=generator)
 
@@ -365,6 +376,8 @@ def with_tensors(bug=""):
         ratio = target[token] / draft[token]
         ratio = {"inverted": 1 / ratio, "no_ratio": target[token]}.get(bug, ratio)
         keep = ratio >= 1 if bug == "greedy" else number < ratio.clamp(max=1)
+        if bug == "flipped":
+            keep = number >= ratio.clamp(max=1)
         gap = torch.relu(target - draft)
         if bug == "all_of_target":
             gap = target
@@ -374,6 +387,10 @@ def with_tensors(bug=""):
             gap = torch.abs(draft - target)
         if bug == "reversed":
             gap = torch.relu(draft - target)
+        if bug == "signed":
+            gap = target - draft
+        if bug == "softmaxed":
+            return keep, gap.softmax(-1)
         return keep, gap / (1 if bug == "not_renormalised" else gap.sum())
 
     return accept
@@ -388,6 +405,8 @@ def with_lists(bug=""):
             keep = number <= p[token] if bug == "no_ratio" else number * q[token] <= p[token]
         if bug == "greedy":
             keep = p[token] > q[token]
+        if bug == "flipped":
+            keep = number > min(1, p[token] / q[token])
         gaps = []
         for i, (a, b) in enumerate(zip(p, q, strict=True)):
             instead = {
@@ -396,8 +415,10 @@ def with_lists(bug=""):
                 "absolute": abs(a - b),
                 "reversed": b - a,
             }
-            gaps.append(max(instead.get(bug, a - b), 0.0))
-        total = 1 if bug == "not_renormalised" else sum(gaps)
+            gaps.append(a - b if bug == "signed" else max(instead.get(bug, a - b), 0.0))
+        if bug == "softmaxed":
+            gaps = [math.exp(gap) for gap in gaps]
+        total = 1 if bug in ("not_renormalised", "signed") else sum(gaps)
         return int(keep), [gap / total for gap in gaps]
 
     return accept
@@ -413,6 +434,7 @@ def by_minimum(target, draft, token, number):
 RIGHT[ACCEPT] += [with_tensors(), with_lists()]
 for name in (
     "inverted", "no_ratio", "greedy", "all_of_target", "token_left_out", "absolute", "reversed", "not_renormalised",
+    "flipped", "signed", "softmaxed",
 ):  # fmt: skip
     WRONG[ACCEPT, name] = [with_tensors(name), with_lists(name)]
 
@@ -441,7 +463,7 @@ def on_a_buffer(bug=""):
             )
 
         def update(self, layer, k, v):
-            start = 0 if bug == "restarts" else self.filled[layer]
+            start = 0 if bug == "restarts" else self.filled[0 if bug == "shared_count" else layer]
             end = start + k.shape[1]
             if end > self.max_len and bug != "no_limit":
                 raise ContextLengthError(f"{end} tokens for {self.max_len} places")
@@ -484,6 +506,8 @@ def on_lists(bug=""):
         def update(self, layer, k, v):
             new = list(zip(k.unbind(1), v.unbind(1), strict=True))
             held = [] if bug == "restarts" else self.tokens[layer]
+            if bug == "shared_count":
+                held = (held + [(torch.zeros_like(k[:, 0]),) * 2] * self.length)[: self.length]
             if len(held) + len(new) > self.max_len and bug != "no_limit":
                 raise ContextLengthError("no room")
             held = new + held if bug == "new_first" else held + new
@@ -514,7 +538,7 @@ class Grown(KVCache):
 RIGHT[CACHE] = [on_a_buffer(), on_lists(), Grown]
 for name in (
     "restarts", "new_only", "whole", "swapped", "new_first", "no_limit", "all_layers", "fixed_length", "one_layer",
-    "by_that_many", "keeps_last", "never_shorter",
+    "by_that_many", "keeps_last", "never_shorter", "shared_count",
 ):  # fmt: skip
     WRONG[CACHE, name] = [on_a_buffer(name), on_lists(name)]
 
@@ -640,6 +664,7 @@ def sinks_on_lists(bug=""):
 
         def update(self, k, v):
             self.held += zip(k.unbind(1), v.unbind(1), strict=True)
+            grown = list(self.held)
             room = {"window_in_all": self.window - self.sinks, "one_more": self.window + 1}.get(bug, self.window)
             if bug == "no_sinks":
                 self.held = self.held[-self.sinks - room :]
@@ -648,7 +673,8 @@ def sinks_on_lists(bug=""):
             elif len(self.held) > self.sinks + room or bug == "twice":
                 ends = self.held[: self.sinks], self.held[-room:]
                 self.held = ends[1] + ends[0] if bug == "window_first" else ends[0] + ends[1]
-            keys, values = (torch.stack(part, 1) for part in zip(*self.held, strict=True))
+            shown = grown if bug == "before_the_cut" else self.held
+            keys, values = (torch.stack(part, 1) for part in zip(*shown, strict=True))
             return (values, keys) if bug == "swapped" else (keys, values)
 
     return SinkCache
@@ -676,7 +702,9 @@ def sinks_by_index(bug=""):
                 keep = [*range(min(s, n)), *range(max(0, n - self.all + s), n)]
             if bug == "window_first" and n > self.all:
                 keep = keep[s:] + keep[:s]
-            self.both = self.both[:, :, keep]
+            grown, self.both = self.both, self.both[:, :, keep]
+            if bug == "before_the_cut":
+                return tuple(grown)
             return tuple(self.both.flip(0)) if bug == "swapped" else tuple(self.both)
 
     return SinkCache
@@ -701,6 +729,7 @@ class TwoParts:
 RIGHT[SINK] += [sinks_on_lists(), sinks_by_index()]
 for name in (
     "no_sinks", "no_window", "window_in_all", "one_more", "window_first", "twice", "swapped",
+    "before_the_cut",
 ):  # fmt: skip
     WRONG[SINK, name] = [sinks_on_lists(name), sinks_by_index(name)]
 

@@ -45,6 +45,9 @@ class _Plain:
         old = (self.keys[layer], self.values[layer])
         if "restarts" in self.bugs:
             old = (self.empty, self.empty)
+        if "shared_count" in self.bugs:
+            gap = self.empty.new_zeros(k.shape[0], max(0, self.length - old[0].shape[1]), *k.shape[2:])
+            old = (torch.cat((old[0][:, : self.length], gap), 1), torch.cat((old[1][:, : self.length], gap), 1))
         if old[0].shape[1] + k.shape[1] > self.max_len and "no_limit" not in self.bugs:
             raise ContextLengthError("full")
         parts = ((k, old[0]), (v, old[1])) if "new_first" in self.bugs else ((old[0], k), (old[1], v))
@@ -120,6 +123,12 @@ kv_cache = Task(
             "A step goes on where the last one ended. What came before must not be overwritten.",
             "At which place does your second update begin to write?",
             0.5, as_far_as_the_cut("restarts"),
+        ),
+        idea(
+            "shared_count", "a place that is counted in layer 0, for every layer",
+            "In the middle of a step layer 0 holds the new tokens already, and the layers behind it do not.",
+            "Layer 1 gets its first keys, after layer 0: at which place does yours write them?",
+            0.5, as_far_as_the_cut("shared_count"),
         ),
         NEW_ONLY,
         idea(

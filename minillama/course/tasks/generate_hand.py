@@ -20,6 +20,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "half": {"bytes": 262_144},
     "one_layer": {"bytes": 16_384},
     "numbers": {"bytes": 131_072},
+    "kibibytes": {"bytes": 512},
 }
 
 
@@ -80,8 +81,12 @@ draw_by_hand = Task(
             "numbers", "both factors of 2 left out", "Keys and values are kept, of two bytes a number.",
             "How many bytes has a number in 16 bits, and how many vectors does each head keep?",
         ),
+        idea(
+            "kibibytes", "kibibytes instead of bytes", "A KiB has 1,024 bytes.",
+            "In which unit is the answer asked for?", 0.7,
+        ),
     ),
-    rtol=2e-3, atol=2e-3,
+    rtol=1e-2, atol=2e-3,
     hints=(
         "Sort, add up, and stop as soon as it is enough. For chances: e to the score, divided by their sum.",
         "`top_p` and `min_p` are counts, `first` a chance, `temperature` a ratio, `bytes` a whole number.",

@@ -1,6 +1,7 @@
 """Lesson 08's penalty to repair, and its bonus: a smaller model drafts, the larger one accepts or refuses."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -97,17 +98,26 @@ def faulty_acceptance(bugs: Bugs = frozenset()) -> Callable[..., tuple[bool, Ten
     def accept(target: Tensor, draft: Tensor, token: int, number: float) -> tuple[bool, Tensor]:
         p, q = target[token].item(), draft[token].item()
         bar = q / p if "inverted" in bugs else p if "no_ratio" in bugs else p / q
-        accepted = p >= q if "greedy" in bugs else number < bar
+        accepted = p >= q if "greedy" in bugs else number > bar if "flipped" in bugs else number < bar
         rest = draft - target if "reversed" in bugs else target - draft
-        rest = rest.abs() if "absolute" in bugs else rest.clamp(min=0)
+        if "signed" not in bugs:
+            rest = rest.abs() if "absolute" in bugs else rest.clamp(min=0)
         if "all_of_target" in bugs:
             rest = target.clone()
         if "token_left_out" in bugs:
             rest = target.clone()
             rest[token] = 0
+        if "softmaxed" in bugs:
+            return bool(accepted), rest.softmax(-1)
         return bool(accepted), rest if "not_renormalised" in bugs else rest / rest.sum()
 
     return accept
+
+
+def below_zero(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
+    """Is some chance of every case negative, or blown up by a sum of nearly 0?"""
+    chances = [np.asarray(got[1], dtype=np.float64) for got in outputs]
+    return all(((each < 0) | ~np.isfinite(each)).any() for each in chances)
 
 
 def acceptance_cases(rng: Generator) -> Sequence[Case]:
@@ -148,6 +158,11 @@ accept_draft = Task(
             "Which part does the random number play in yours?",
         ),
         idea(
+            "flipped", "a decision the other way round: refused where it should stay",
+            "A number between 0 and 1 is below 0.4 in four of ten draws.",
+            "A ratio of 0.4: for which numbers should the token stay?",
+        ),
+        idea(
             "all_of_target", "a second draw from the whole target",
             "Tokens that the draft underrates were too seldom so far. The second draw is there to make up for it.",
             "How much of its chance has each token already had through the draft?",
@@ -165,6 +180,16 @@ accept_draft = Task(
             "reversed", "the surplus of the draft, not its shortfall",
             "A second draw should bring what the draft has missed.",
             "For which tokens is your difference above zero?",
+        ),
+        idea(
+            "signed", "differences below zero that were kept",
+            "Both sum to 1, so their differences sum to 0: there is nothing to divide by, and no chance is negative.",
+            "What do you do with a token that the draft gives too often?", 0.5, below_zero,
+        ),
+        idea(
+            "softmaxed", "a softmax of what is missing",
+            "What is missing is a share already. A softmax would give a token that misses nothing a chance of its own.",
+            "Which chance has a token in yours that the draft gives too often?",
         ),
         NOT_RENORMALISED,
     ),

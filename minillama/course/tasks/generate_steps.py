@@ -129,6 +129,7 @@ class _Sinks:
         old = self.parts
         grown = (k, v) if old is None else (torch.cat((old[0], k), 1), torch.cat((old[1], v), 1))
         keys, values = self.parts = (self._kept(grown[0]), self._kept(grown[1]))
+        keys, values = grown if "before_the_cut" in self.bugs else (keys, values)
         return (values, keys) if "swapped" in self.bugs else (keys, values)
 
     def _kept(self, part: Tensor) -> Tensor:
@@ -194,6 +195,11 @@ SINKS: tuple[Misconception, ...] = (
         "twice", "tokens that are held twice while there are few of them",
         "As long as everything fits, sinks and window overlap, and each token is there once.",
         "How many tokens does your cache return, when it was given only a few?", 0.7,
+    ),
+    idea(
+        "before_the_cut", "tokens handed out before the oldest are forgotten",
+        "What comes back is what is held from now on: sinks + window at most.",
+        "How many tokens does your update return when the room is full?", 0.7,
     ),
     SWAPPED,
 )  # fmt: skip

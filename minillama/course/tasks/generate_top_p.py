@@ -26,6 +26,8 @@ def faulty_top_p(bugs: Bugs = frozenset()) -> Callable[[Tensor, float], Tensor]:
             out = masses < p
         if "one_row" in bugs:
             out = out.scatter(-1, order, out)[:1].expand_as(out)
+        elif "gathered" in bugs:
+            out = out.gather(-1, order)
         elif "misplaced" not in bugs and "sorted_back" not in bugs:
             out = out.scatter(-1, order, out)
         base = ordered if "sorted_back" in bugs else logits
@@ -69,6 +71,11 @@ keep_top_p = Task(
         idea(
             "sorted_back", "logits that come back sorted", "Column i stays the logit of token i.",
             "Which token would be drawn for column 0 of what you return?",
+        ),
+        idea(
+            "gathered", "a way back that is the way there once more",
+            "`gather` with `order` asks what lies at a place: that is the sort itself. Coming back turns it round.",
+            "The first of `order` is some token. Which column speaks of it afterwards, its own or column 0?",
         ),
         idea(
             "zeros", "a logit of 0 for what was cut",

@@ -183,8 +183,8 @@ test_double = Task(
             "Which tensor in your test cannot be reached through x?",
         ),
         idea(
-            "rows_alike", "a test in which all rows are alike",
-            "Rows that change places go unseen if all are the same.",
+            "rows_alike", "a test in which all numbers, or all rows, are alike",
+            "What changes places goes unseen if all is the same.",
             "Which numbers does your x hold?", 0.7,
         ),
         idea(
