@@ -44,8 +44,8 @@ def timeline() -> Picture:
         axes.plot(0, at, "s" if own else "o", color=colour, zorder=2)
         axes.text(0.125, row, f"{day:%b %Y}", va="center", color="#57606a", fontsize=9.5)
         axes.text(0.29, row, name, va="center", weight="bold", color=colour, fontsize=10.5)
-        axes.text(0.515, row, what, va="center", color=INK, fontsize=9.5)
-    axes.set(xlim=(-0.02, 1.13), ylim=(1.04, -0.04), xticks=[], yticks=[])
+        axes.text(0.53, row, what, va="center", color=INK, fontsize=9.5)
+    axes.set(xlim=(-0.02, 1.145), ylim=(1.04, -0.04), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     alt = (
         "A line of time with eleven events. Seven of them come in the three months after LLaMA of February 2023; then "
