@@ -72,6 +72,10 @@ def _table(before: Sequence[Score], after: Sequence[Score]) -> str:
     )
 
 
+def _on_one_line(text: str) -> str:
+    return text.replace("\n", "\\n")
+
+
 def _samples(scores: Sequence[Score], count: int) -> str:
     """The first answers of each kind, as they are."""
     lines = []
@@ -79,7 +83,7 @@ def _samples(scores: Sequence[Score], count: int) -> str:
         for asked, said in list(zip(score.tasks, score.answers, strict=True))[:count]:
             about = f" | {asked.input}" if asked.input else ""
             verdict = "right" if asked.is_right(said) else f"wrong, expected: {asked.output}"
-            lines.append(f"- **{score.kind}**: {asked.instruction}{about} -> `{said}` ({verdict})")
+            lines.append(f"- **{score.kind}**: {asked.instruction}{about} -> `{_on_one_line(said)}` ({verdict})")
     return "\n".join(lines)
 
 
