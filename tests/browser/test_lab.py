@@ -61,7 +61,7 @@ def test_the_laboratory_of_lesson_06_can_be_done(lab, visit, tmp_path):
     assert "“Qua”" not in told["copiers_off"].split(";")[1]
     assert "“Qua” 100%" in told["one_at_random_off"]
     assert "“He”" in told["another_text"]
-    assert "“Qua”" in told["lens"]
+    assert "layer 3 Qua 100%" in told["lens"]
 
 
 def test_before_anything_runs_the_explorers_picture_stands(lab, visit):
