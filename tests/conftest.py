@@ -1,6 +1,8 @@
 """What every test shares: one thread for PyTorch, no deadlines, and the folder of real files."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,13 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared/data is not beside the repository")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """Give the package's logger back its level and handlers: the command line sets both for its whole process."""
+    logger = logging.getLogger("minillama")
+    level, handlers = logger.level, logger.handlers[:]
+    yield
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
