@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from minillama.config import ModelConfig
+from minillama.course.notebooks import KERNEL
 from minillama.model import Llama
 from minillama.viz import explore
 from tests.browser.lab import start_lab
@@ -164,7 +165,9 @@ def measure_live(browser: Browser, options: argparse.Namespace, folder: Path) ->
     """A live view in JupyterLab, which asks for each layer; then the text is read again."""
     code = LIVE.format(root=str(Path(__file__).parents[1]), **vars(options))
     with start_lab(folder) as lab:
-        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), lab.root / "live.ipynb")
+        kernel = {"kernelspec": KERNEL}  # without one, JupyterLab asks which
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata=kernel)
+        nbformat.write(notebook, lab.root / "live.ipynb")
         page = open_page(browser, allowed=(*WITHIN_A_PAGE, lab.address)).page
         lab.run(page, "live.ipynb")
         page.locator(".root[data-painted]").wait_for()

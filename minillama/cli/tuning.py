@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # alpaca-lora's recipe, see finetune.ALPACA_LORA for its adapters
 EPOCHS, BATCH_SIZE, MICRO_BATCH, MAX_LEN, WARMUP_STEPS = 3, 128, 4, 256, 100
 LR, FULL_LR = 3e-4, 2e-5  # of alpaca-lora; of Stanford's training of all weights of a 7B
+MICRO_BATCH_HELP = f"Records at once, fewer take less memory: {MICRO_BATCH}, or 1 on a CPU from a billion weights on."
 WARMUP_SHARE = 0.1  # of the steps at most, so that a short run has its full rate too
 VALIDATION_SHARE, VALIDATION_SAMPLES = 0.02, 400  # held out at most
 SHORT_NAMES = {"q": "wq", "k": "wk", "v": "wv", "o": "wo", "gate": "w1", "down": "w2", "up": "w3"}
@@ -120,7 +121,7 @@ def finetune(
     lr: Annotated[float | None, Option(help="Learning rate after the warm-up; 3e-4, with --full 2e-5.")] = None,
     schedule: Annotated[str, Option(help="After the warm-up: linear, cosine or constant.")] = "linear",
     batch_size: Annotated[int | None, Option(min=1, help="Records a step; 128, or all where they are fewer.")] = None,
-    micro_batch: Annotated[int, Option(min=1, help="Records at once: fewer take less memory.")] = MICRO_BATCH,
+    micro_batch: Annotated[int | None, Option(min=1, help=MICRO_BATCH_HELP)] = None,
     max_len: Annotated[int, Option(min=8, help="Tokens of prompt and response; longer ones are cut.")] = MAX_LEN,
     template: Annotated[str, Option(help="stanford or alpaca-lora.")] = "stanford",
     train_on: Annotated[str, Option(help="response, or all: the prompt's tokens too.")] = "response",
@@ -150,12 +151,15 @@ def finetune(
         _check_merge(merge_to, full)
     lora = None if full else _lora(rank, alpha, dropout, targets, rslora)
     use_threads(threads)
+    from minillama.model import count_parameters
     from minillama.train.finetune import EXAMPLES
     from minillama.train.finetune import finetune as run
     from minillama.train.recipe import TrainConfig
 
     processes = join_training(device)
     loaded, words = _load(path, full, quant, processes.loading_device(device), dtype, tokenizer)
+    if micro_batch is None:  # 4 records of 256 tokens of a 7B keep 9 GB for the way back
+        micro_batch = 1 if device == "cpu" and count_parameters(loaded.config) >= 1e9 else MICRO_BATCH
     read = read_data(
         data, words, template=template, whole=train_on == "all", max_len=min(max_len, loaded.config.max_seq_len),
         batch_size=batch_size,
