@@ -29,8 +29,9 @@ def save_screens(page: Page, name: str, folder: Path, whole: bool) -> None:
 
 
 def save_figures(page: Page, name: str, folder: Path) -> None:
-    """Take every output that holds a picture, under the id of its cell."""
-    for number, figure in enumerate(page.locator(FIGURE).all(), start=1):
+    """Take every output that shows a picture, under the id of its cell."""
+    shown = [figure for figure in page.locator(FIGURE).all() if figure.is_visible()]  # not where the live form stands
+    for number, figure in enumerate(shown, start=1):
         cell = figure.evaluate("each => each.closest('.jp-Cell').id").removeprefix("cell-id=")
         figure.screenshot(path=folder / f"figure_{number:02}_{cell}_{name}.png")
 
