@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -37,6 +38,9 @@ class Pieces:
     sample: Callable[..., Tensor] = sampling.sample
     Block: Callable[..., nn.Module] | None = None  # None: the one of this module, which stands below
     Llama: Callable[..., nn.Module] | None = None
+    quantize_q8_0: Callable[[np.ndarray], np.ndarray] | None = None  # None: the one of quant/formats.py
+    quantize_q4_0: Callable[[np.ndarray], np.ndarray] | None = None
+    dequantize_q4_0: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 def count_parameters(config: ModelConfig) -> int:

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +14,11 @@ from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.checkpoint.hf import write_hf
 from minillama.checkpoint.meta import write_meta
 from minillama.checkpoint.opening import open_checkpoint
+from minillama.checkpoint.own_pieces import read_pieces
 from minillama.checkpoint.source import Checkpoint, StoredTensor
 from minillama.checkpoint.tensors import float_format, read_checked, stored_bytes
 from minillama.errors import CheckpointError
+from minillama.model import Pieces
 
 log = logging.getLogger("minillama")
 
@@ -32,6 +35,7 @@ def convert(
     tokenizer: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    pieces: Pieces | str | Path | None = None,
 ) -> Path:
     """Write a model as another kind of file; no more than one tensor is in memory.
 
@@ -44,6 +48,8 @@ def convert(
         tokenizer: a tokenizer file to use instead of the model's own.
         overwrite: whether a model at `out` is replaced.
         progress: called with bytes done and bytes in all after each tensor.
+        pieces: whose `quantize_q8_0` and `quantize_q4_0` make the blocks of a GGUF file: Pieces, or a folder of your
+            own such as "my_llama", which is run as Python; None for minillama's own.
 
     Returns:
         `out`.
@@ -66,7 +72,7 @@ def convert(
     elif to == "meta":
         write_meta(checkpoint, out, shards, format=format, overwrite=overwrite)
     else:
-        _write_gguf(checkpoint, out, format)
+        _write_gguf(checkpoint, out, format, read_pieces(pieces) if isinstance(pieces, str | Path) else pieces)
     log.info("%s: written from %s", out, source)
     return out
 
@@ -79,6 +85,7 @@ def quantize(
     tokenizer: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    pieces: Pieces | str | Path | None = None,
 ) -> Path:
     """Write a model as a GGUF file with few bits a weight.
 
@@ -86,18 +93,20 @@ def quantize(
         path: anything that `load` takes.
         out: the file.
         type: "q8_0", "q6_k", "q4_0", "q4_k", or "q4_k_m", llama.cpp's mixture of q4_k and q6_k.
-        tokenizer, overwrite, progress: see convert.
+        tokenizer, overwrite, progress, pieces: see convert.
 
     Raises:
         CheckpointError: see convert.
     """
-    return convert(path, out, "gguf", format=type, tokenizer=tokenizer, overwrite=overwrite, progress=progress)
+    options: dict[str, Any] = {"tokenizer": tokenizer, "overwrite": overwrite, "progress": progress, "pieces": pieces}
+    return convert(path, out, "gguf", format=type, **options)
 
 
-def _write_gguf(checkpoint: Checkpoint, out: Path, format: str | None) -> None:
+def _write_gguf(checkpoint: Checkpoint, out: Path, format: str | None, pieces: Pieces | None) -> None:
     if out.is_dir():
         raise CheckpointError(f"{out}: is a folder, but a GGUF file is to be written: give a file name")
-    write_gguf(checkpoint, out, format or float_format(checkpoint.tensors))
+    own = {} if pieces is None else {"q8_0": pieces.quantize_q8_0, "q4_0": pieces.quantize_q4_0}
+    write_gguf(checkpoint, out, format or float_format(checkpoint.tensors), quantizers=own)
 
 
 def _watched(checkpoint: Checkpoint, progress: Progress) -> Checkpoint:

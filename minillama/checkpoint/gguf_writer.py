@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from minillama.checkpoint.gguf_mixtures import FILE_TYPES, format_that_divides, 
 from minillama.checkpoint.gguf_model import ARCHITECTURE, ROPE_DIVISORS, divisors_of, gguf_name, metadata_of
 from minillama.checkpoint.gguf_tokenizer import metadata_of_tokenizer
 from minillama.checkpoint.source import Checkpoint, StoredTensor
-from minillama.checkpoint.tensors import quantized_pieces
+from minillama.checkpoint.tensors import Quantize, quantized_pieces
 from minillama.errors import CheckpointError
 from minillama.files import new_file
 from minillama.quant.formats import FORMATS, row_bytes
@@ -107,7 +108,7 @@ def _header(metadata: Mapping[str, Value], planned: list[_Planned]) -> bytes:
     return header.ljust(padded(len(header)), b"\0")
 
 
-def _pieces(tensor: _Planned) -> Iterator[bytes | memoryview]:
+def _pieces(tensor: _Planned, own: Quantize | None) -> Iterator[bytes | memoryview]:
     """The bytes of a tensor in its new format.
 
     Raises:
@@ -118,7 +119,7 @@ def _pieces(tensor: _Planned) -> Iterator[bytes | memoryview]:
         yield np.ascontiguousarray(data).data.cast("B")  # the same blocks: nothing is rounded a second time
         return
     try:
-        for blocks in quantized_pieces(data, tensor.stored.format, tensor.format):
+        for blocks in quantized_pieces(data, tensor.stored.format, tensor.format, own):
             yield blocks.data.cast("B")
     except CheckpointError as error:
         raise CheckpointError(f"{tensor.name} holds {error}") from error
@@ -140,7 +141,11 @@ def gguf_metadata(checkpoint: Checkpoint, format: str) -> dict[str, Value]:
 
 
 def write_gguf(
-    checkpoint: Checkpoint, out: Path, format: str = "f16", progress: Callable[[int, int], None] | None = None
+    checkpoint: Checkpoint,
+    out: Path,
+    format: str = "f16",
+    progress: Callable[[int, int], None] | None = None,
+    quantizers: Mapping[str, Quantize | None] = MappingProxyType({}),
 ) -> None:
     """Write a checkpoint as one GGUF file, atomically; one tensor is in memory at a time.
 
@@ -149,6 +154,7 @@ def write_gguf(
         out: the file to write; its folder exists. A file of that name is replaced.
         format: "f32", "f16", "bf16", "q8_0", "q4_0", "q6_k", "q4_k", or the mixture "q4_k_m".
         progress: called with the bytes written and the bytes of all tensors.
+        quantizers: format -> a function that quantizes to it in the place of this package's.
 
     Raises:
         CheckpointError: an unknown format, no room on the disk, or a weight that the format cannot hold.
@@ -165,7 +171,7 @@ def write_gguf(
         with new_file(out) as file:
             file.write(header)
             for tensor in planned:
-                for piece in _pieces(tensor):
+                for piece in _pieces(tensor, quantizers.get(tensor.format)):
                     file.write(piece)
                     if progress:
                         progress(done := done + len(piece), total)

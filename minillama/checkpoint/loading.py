@@ -237,13 +237,14 @@ def _replace(
 ) -> None:
     """Put a module that computes with blocks in the place of the one that would compute with floats."""
     rows, columns = shape
+    own = model.pieces.dequantize_q4_0 if format == "q4_0" else None
     path = name.removesuffix(".weight")
     if path == "tok_embeddings":
-        model.set_submodule(path, QuantEmbedding(blocks, format, (rows, columns), dtype))
+        model.set_submodule(path, QuantEmbedding(blocks, format, (rows, columns), dtype, own))
         if model.config.tied:
-            model.output = QuantLinear(blocks, format, (rows, columns))
+            model.output = QuantLinear(blocks, format, (rows, columns), own)
         return
-    model.set_submodule(path, QuantLinear(blocks, format, (rows, columns)))
+    model.set_submodule(path, QuantLinear(blocks, format, (rows, columns), own))
 
 
 def _build(
@@ -255,12 +256,13 @@ def _build(
         model: Any = (pieces.Llama or Llama)(checkpoint.config, no_table)
     model.pieces = pieces
     model.reset_rope(device)
+    own = {"q8_0": pieces.quantize_q8_0, "q4_0": pieces.quantize_q4_0}
     for name, tensor in checkpoint.tensors.items():
         data = read_checked(name, tensor)
         if plan[name] == "float":
             _assign(model, name, to_dtype(name, data, tensor.format, dtype).to(device))
         else:
-            blocks = to_blocks(name, data, tensor.format, plan[name])
+            blocks = to_blocks(name, data, tensor.format, plan[name], own.get(plan[name]))
             _replace(model, name, blocks, plan[name], tensor.shape, dtype)
     output = getattr(model, "output", None)
     if checkpoint.config.tied and isinstance(output, nn.Linear):  # a piece that shares the embedding's parameter

@@ -19,6 +19,7 @@ HOMES = {
     "encode_bpe": "tokenizer", "decode": "tokenizer", "stream_decode": "tokenizer",
     "rope_frequencies": "rope", "apply_rope": "rope", "causal_mask": "attention", "attend": "attention",
     "Block": "model", "Llama": "model", "sample": "sampling",
+    "quantize_q8_0": "quant", "quantize_q4_0": "quant", "dequantize_q4_0": "quant",
 }  # fmt: skip
 
 

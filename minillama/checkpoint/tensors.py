@@ -1,7 +1,7 @@
 """One stored tensor at a time: from the form of the file to the form that is asked for, in pieces of rows."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from minillama.checkpoint.source import FLOAT_DTYPES, StoredTensor
-from minillama.errors import CheckpointError
+from minillama.errors import CheckpointError, ShapeError
 from minillama.quant.formats import FORMATS, SCALES, row_bytes
 from minillama.quant.kernels.threads import thread_count
 from minillama.quant.pages import own_pages
 
+Quantize = Callable[[np.ndarray], np.ndarray]  # float32 (N, K) -> uint8 (N, row_bytes)
 WEIGHTS_AT_ONCE = 1 << 20  # 4 MB of float32 while a matrix is converted
 QUANTIZED_AT_ONCE = 1 << 22  # 16 MB of float32 for each thread that quantizes: with less, threads wait for each other
 _F16_OVERFLOW = 65520.0  # from here on a number rounds to infinity in float16
@@ -185,44 +186,55 @@ def _float_pieces(data: torch.Tensor | np.ndarray, format: str) -> Iterator[np.n
         yield piece.float().numpy() if isinstance(piece, torch.Tensor) else FORMATS[format].dequantize(piece)
 
 
-def _quantize_checked(values: np.ndarray, format: str) -> np.ndarray:
-    """Weights in a format that can hold them."""
+def _quantize_checked(values: np.ndarray, format: str, own: Quantize | None = None) -> np.ndarray:
+    """Weights in a format that can hold them, by `own` where it is given."""
     largest = float(np.maximum(-values.min(initial=0), values.max(initial=0)))  # NaN where any weight is
     if not largest < _TOO_LARGE.get(format, float("inf")):
         remedy = "is not a finite number: the checkpoint is damaged"
         if np.isfinite(largest):
             remedy = f"is more than {format} can hold: keep f32 or bf16"
         raise CheckpointError(f"a weight of magnitude {largest:g}, which {remedy}")
-    quantize = FORMATS[format].quantize
+    quantize = own or FORMATS[format].quantize
     assert quantize is not None, format
-    return quantize(values)
+    blocks = quantize(values)
+    wanted = (len(values), row_bytes(format, values.shape[1]))
+    if not isinstance(blocks, np.ndarray) or blocks.dtype != np.uint8 or blocks.shape != wanted:
+        got = f"{blocks.dtype} of shape {blocks.shape}" if isinstance(blocks, np.ndarray) else type(blocks).__name__
+        raise ShapeError(f"quantize_{format} gave {got}, expected uint8 of shape {wanted}")
+    return np.ascontiguousarray(blocks)
 
 
-def quantized_pieces(data: torch.Tensor | np.ndarray, format: str, target: str) -> Iterator[np.ndarray]:
+def quantized_pieces(
+    data: torch.Tensor | np.ndarray, format: str, target: str, own: Quantize | None = None
+) -> Iterator[np.ndarray]:
     """A tensor in another format, some rows at a time and in order, by as many threads as there are cores.
 
     Args:
         data: what StoredTensor.read gave.
         format: its format.
         target: a format of FORMATS that can be written.
+        own: quantizes in the place of the format's own function.
 
     Yields:
         uint8 (n, row_bytes).
 
     Raises:
         CheckpointError: a weight that is not a number, or beyond what the format can hold; without the tensor's name.
+        ShapeError: `own` gave no blocks of this format.
     """
     threads, waiting = thread_count(None), deque[Future[np.ndarray]]()
     with ThreadPoolExecutor(threads) as pool:
         for values in _float_pieces(data, format):
-            waiting.append(pool.submit(_quantize_checked, values, target))
+            waiting.append(pool.submit(_quantize_checked, values, target, own))
             if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def to_blocks(name: str, data: torch.Tensor | np.ndarray, format: str, target: str) -> np.ndarray:
+def to_blocks(
+    name: str, data: torch.Tensor | np.ndarray, format: str, target: str, own: Quantize | None = None
+) -> np.ndarray:
     """Weights of any format, quantized.
 
     Args:
@@ -230,6 +242,7 @@ def to_blocks(name: str, data: torch.Tensor | np.ndarray, format: str, target: s
         data: what StoredTensor.read gave for a matrix.
         format: its format.
         target: a format of FORMATS that can be written.
+        own: see quantized_pieces.
 
     Returns:
         uint8 (N, row_bytes).
@@ -242,7 +255,7 @@ def to_blocks(name: str, data: torch.Tensor | np.ndarray, format: str, target: s
     size, start = row_bytes(target, _columns(data, format)), 0
     out = own_pages(len(data) * size).reshape(len(data), size)
     try:
-        for piece in quantized_pieces(data, format, target):
+        for piece in quantized_pieces(data, format, target, own):
             out[start : start + len(piece)] = piece
             start += len(piece)
     except CheckpointError as error:

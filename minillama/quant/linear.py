@@ -5,6 +5,8 @@ can be trained on a quantized base (Dettmers et al. 2023, "QLoRA", section 3). T
 modules run on any CPU and are what the kernels are compared with.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from minillama.quant.formats import FORMATS, row_bytes
 from minillama.quant.kernels.floats import COMPILED
 from minillama.shapes import check_shape
 
+Dequantize = Callable[[np.ndarray], np.ndarray]
 VALUES_AT_ONCE = 1 << 22  # 16 MB of float32: few enough pieces that threads seldom wait for each other
 
 
@@ -24,22 +27,36 @@ class QuantMatrix:
         blocks: uint8 (N, row_bytes), a read-only memory map as well.
         format: a key of FORMATS.
         shape: (N, K).
+        dequantize: makes floats of rows of blocks in the place of the format's own functions.
 
     Raises:
         ShapeError: an unknown format, or blocks of another size than the format has for this shape.
     """
 
-    def __init__(self, blocks: np.ndarray, format: str, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, blocks: np.ndarray, format: str, shape: tuple[int, int], dequantize: Dequantize | None = None
+    ) -> None:
         if blocks.dtype != np.uint8:
             raise ShapeError(f"blocks are {blocks.dtype}, expected uint8")
         check_shape("blocks", blocks.shape, (shape[0], row_bytes(format, shape[1])))
         self.blocks = blocks
         self.format = format
         self.shape = shape
+        self.dequantize = dequantize
 
     def rows(self, which: slice | np.ndarray) -> Tensor:
-        """Some rows as float32 (n, K), in memory of their own."""
+        """Some rows as float32 (n, K), in memory of their own.
+
+        Raises:
+            ShapeError: a `dequantize` that was given makes something else of them.
+        """
         blocks = self.blocks[which]
+        if self.dequantize is not None:
+            made = np.asarray(self.dequantize(blocks.copy()))
+            if made.shape != (len(blocks), self.shape[1]) or made.dtype.kind != "f":
+                wanted = (len(blocks), self.shape[1])
+                raise ShapeError(f"dequantize_{self.format} gave {made.dtype} {made.shape}, expected floats {wanted}")
+            return torch.from_numpy(np.ascontiguousarray(made, np.float32))
         if self.format in COMPILED and blocks.flags.c_contiguous:
             out = np.empty((len(blocks), self.shape[1]), np.float32)
             COMPILED[self.format](blocks, out)
@@ -88,6 +105,7 @@ class QuantLinear(nn.Module):
         blocks: uint8 (N, row_bytes), a read-only memory map as well.
         format: a key of FORMATS, "q4_0" for one.
         shape: (N, K).
+        dequantize: see QuantMatrix.
 
     Raises:
         ShapeError: blocks of another size than the format has for this shape.
@@ -98,9 +116,11 @@ class QuantLinear(nn.Module):
     torch.Size([2, 3])
     """
 
-    def __init__(self, blocks: np.ndarray, format: str, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, blocks: np.ndarray, format: str, shape: tuple[int, int], dequantize: Dequantize | None = None
+    ) -> None:
         super().__init__()
-        self.matrix = QuantMatrix(blocks, format, shape)
+        self.matrix = QuantMatrix(blocks, format, shape, dequantize)
         self.out_features, self.in_features = shape
 
     @property
@@ -127,16 +147,22 @@ class QuantEmbedding(nn.Module):
         format: a key of FORMATS.
         shape: (V, D).
         dtype: of the result: that of the model's float weights.
+        dequantize: see QuantMatrix.
 
     Raises:
         ShapeError: blocks of another size than the format has for this shape.
     """
 
     def __init__(
-        self, blocks: np.ndarray, format: str, shape: tuple[int, int], dtype: torch.dtype = torch.float32
+        self,
+        blocks: np.ndarray,
+        format: str,
+        shape: tuple[int, int],
+        dtype: torch.dtype = torch.float32,
+        dequantize: Dequantize | None = None,
     ) -> None:
         super().__init__()
-        self.matrix = QuantMatrix(blocks, format, shape)
+        self.matrix = QuantMatrix(blocks, format, shape, dequantize)
         self.dtype = dtype
         self.num_embeddings, self.embedding_dim = shape
 
