@@ -31,6 +31,7 @@ FLOORS: dict[str, int] = {
     "minillama.quant.formats": 1,
     "minillama.quant.kquants": 1,
     "minillama.quant.pages": 1,
+    "minillama.quant.rounding": 1,
     "minillama.quant.scale_search": 1,
     "minillama.attention": 2,
     "minillama.quant.kernels.": 2,

@@ -57,12 +57,12 @@ def pack_scales(scales: np.ndarray, minimums: np.ndarray) -> np.ndarray:
     return np.concatenate([first, second, third], axis=1)
 
 
-def _columns(blocks: np.ndarray, size: int) -> np.ndarray:
+def columns_of(blocks: np.ndarray, size: int) -> np.ndarray:
     """Super-blocks (n, 256) as sub-blocks, each a column: (size, n * 256 / size)."""
     return np.ascontiguousarray(blocks.reshape(-1, size).T)
 
 
-def _six_bits(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def six_bits(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eight numbers a super-block (n, 8) as d * q: d as float16 holds it, float16 (n,), and q, uint8 0..63 (n, 8)."""
     largest = np.maximum(values.max(axis=1), np.float32(0))
     q = round_within(divide(np.float32(63), largest)[:, None] * values, 0, 63)
@@ -70,10 +70,10 @@ def _six_bits(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _encode_q4_k(blocks: np.ndarray, out: np.ndarray) -> None:
-    x = _columns(blocks, 32)  # (32, 8 n)
+    x = columns_of(blocks, 32)  # (32, 8 n)
     scales, minimums, codes = fit_scale_and_minimum(x, 15)
-    out["d"], small_scales = _six_bits(scales.reshape(-1, 8))
-    out["dmin"], small_minimums = _six_bits(minimums.reshape(-1, 8))
+    out["d"], small_scales = six_bits(scales.reshape(-1, 8))
+    out["dmin"], small_minimums = six_bits(minimums.reshape(-1, 8))
     out["scales"] = pack_scales(small_scales, small_minimums)
     scale = (out["d"].astype(np.float32)[:, None] * small_scales).reshape(-1)  # (8 n,)
     minimum = (out["dmin"].astype(np.float32)[:, None] * small_minimums).reshape(-1)
@@ -105,7 +105,7 @@ def quantize_q4_k(x: np.ndarray) -> np.ndarray:
 
 
 def _encode_q6_k(blocks: np.ndarray, out: np.ndarray) -> None:
-    x = _columns(blocks, 16)  # (16, 16 n)
+    x = columns_of(blocks, 16)  # (16, 16 n)
     flat_scales, codes = fit_scale(x, 32)
     scales = flat_scales.reshape(-1, 16)
     largest = np.take_along_axis(scales, np.abs(scales).argmax(axis=1, keepdims=True), axis=1)  # (n, 1)
