@@ -104,6 +104,8 @@ def refused(task: Task, answer: Any) -> tuple[str, ...] | None:
 def calls(answer: Any, dotted: str) -> bool:
     """Does the source of an answer name this object ("module:name"), under whatever alias?"""
     target = find(dotted)
+    if target is None:
+        return False
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(answer)))
     except (OSError, TypeError, SyntaxError):

@@ -120,7 +120,8 @@ def _is_simple(value: Any) -> bool:
 
 def _import_line(name: str, value: Any) -> str | None:
     """For what does not know its module, such as torch.float32: the module that has it under its own name."""
-    for home in ("torch", "numpy", "math", "typing", "collections.abc"):
+    package = sorted(home for home in sys.modules if home.startswith("minillama."))
+    for home in ("torch", "numpy", "math", "typing", "collections.abc", *package):
         if getattr(sys.modules.get(home), name, None) is value:
             return f"from {home} import {name}"
     return None

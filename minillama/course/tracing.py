@@ -1,6 +1,7 @@
 """Which code is the learner's: the line where an answer failed, and calls that its task forbids."""
 
 import contextlib
+import functools
 import linecache
 import sys
 import sysconfig
@@ -54,9 +55,14 @@ def _line(frame: FrameType, number: int) -> str:
 
 
 def find(dotted: str) -> Any:
-    """The object that "module:name" stands for."""
+    """The object that "module:name" stands for; None where its library is not installed."""
     module, _, name = dotted.partition(":")
-    found: Any = import_module(module)
+    try:
+        found: Any = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        return None
     for part in name.split("."):
         found = getattr(found, part)
     return found
@@ -74,10 +80,12 @@ def forbid(dotted: Sequence[str]) -> Iterator[None]:
     if not dotted:
         yield
         return
-    codes = _course_codes()
+    codes = dict(_course_codes())
     builtins: dict[str, str] = {}
     for each in dotted:
         target = find(each)
+        if target is None:
+            continue
         code = getattr(vars(target).get("__init__") if isinstance(target, type) else target, "__code__", None)
         name = each.replace(":", ".")
         if code is not None:
@@ -104,8 +112,14 @@ def forbid(dotted: Sequence[str]) -> Iterator[None]:
 
 def _course_codes() -> dict[CodeType, str]:
     """The functions in the modules of tasks, each under one name for all."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("minillama.course.tasks")]
-    functions = (each for module in modules for each in vars(module).values() if isinstance(each, FunctionType))
+    return _codes_of(tuple(name for name in sys.modules if name.startswith("minillama.course.tasks")))
+
+
+@functools.cache
+def _codes_of(modules: tuple[str, ...]) -> dict[CodeType, str]:
+    """The same for modules of these names; looking through all of them takes longer than most answers."""
+    spaces = (vars(sys.modules[name]) for name in modules)
+    functions = (each for space in spaces for each in space.values() if isinstance(each, FunctionType))
     return {each.__code__: "minillama.course" for each in functions if each.__module__.startswith("minillama.course")}
 
 

@@ -18,6 +18,7 @@ from minillama.course.sources import standalone_source
 from minillama.course.tasks import find_task
 from minillama.errors import ConfigError, DataError
 from minillama.model import Pieces
+from minillama.quant.formats import Q4_0
 
 APPLY, PERMUTE = "rope.apply_rope", "rope.permute_hf_to_meta"
 Turned = Callable[[Tensor, Tensor, Tensor], Tensor | None]
@@ -53,6 +54,10 @@ def takes_its_own_place(x, cos, sin):
 
 def names_a_type(x, cos, sin, turn: Turned = apply_rope):
     return turn(x, cos, sin)
+
+
+def reads_a_layout(blocks):
+    return blocks.view(Q4_0)["d"]
 
 
 def leans_on_a_tensor(x, cos, sin):
@@ -95,6 +100,12 @@ def test_the_name_of_a_type_is_taken_along():
     made = {"__name__": "alone"}
     exec(source, made)
     assert made["Turned"] == Turned
+
+
+def test_a_layout_of_the_package_is_imported_from_there():
+    assert (
+        "from minillama.quant.formats import Q4_0" in standalone_source(reads_a_layout, "reads_a_layout").splitlines()
+    )
 
 
 def test_another_name_and_a_class_are_taken_along():
