@@ -1,12 +1,13 @@
-"""A control over rounding: how many bits, how many weights share a scale, and what one outlier does to the rest."""
+"""Pictures of lesson 11: rounding under a control, what blocks cost, and what perplexity pays for smaller weights."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minillama.config import PRESETS
 from minillama.model import count_parameters
-from minillama.viz.figure import COLOURS, Choice, Control, new_figure
+from minillama.viz.figure import COLOURS, Choice, Control, Picture, new_figure, show
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,3 +103,96 @@ class Rounding(Control):
             fontsize="medium", x=0.02, ha="left",
         )  # fmt: skip
         return figure
+
+
+def plot_block_sizes(errors: Mapping[str, Mapping[int, float]]) -> Picture:
+    """The error of rounding by the number of weights that share a scale.
+
+    Args:
+        errors: label -> block size -> error, as a share of the weights' size.
+    """
+    figure, axes = new_figure(5.4, 3.4)
+    for (label, line), style in zip(errors.items(), ("o-", "s--", "^-.", "D:"), strict=False):
+        axes.plot(list(line), [100 * each for each in line.values()], style, label=label)
+    sizes = sorted({size for line in errors.values() for size in line})
+    axes.set(xscale="log", xlabel="weights that share a scale", ylabel="error in percent of the weights' size")
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45)
+    axes.set_xticks([], minor=True)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    ends = (f"{name} from {line[min(line)]:.1%} to {line[max(line)]:.1%}" for name, line in errors.items())
+    return show(figure, f"Errors by block size, from {sizes[0]} to {sizes[-1]:,} weights: {'; '.join(ends)}.")
+
+
+def plot_layout(parts: Mapping[str, Mapping[str, float]]) -> Picture:
+    """Where the bits of a weight go, a bar a format.
+
+    Args:
+        parts: format -> what the bits are for -> bits a weight.
+    """
+    figure, axes = new_figure(5.4, 0.9 + 0.42 * len(parts))
+    kinds = list(dict.fromkeys(kind for format in parts.values() for kind in format))
+    left, places = np.zeros(len(parts)), np.arange(len(parts))
+    for kind, colour in zip(kinds, (COLOURS[0], COLOURS[1], COLOURS[4]), strict=False):
+        width = np.array([format.get(kind, 0.0) for format in parts.values()])
+        axes.barh(places, width, 0.6, left=left, color=colour, label=kind)
+        left += width
+    for place, total in zip(places, left, strict=True):
+        axes.text(total + 0.1, place, f"{total:g}", va="center")
+    axes.set(xlabel="bits a weight", yticks=places, yticklabels=list(parts), xlim=(0, 1.15 * left.max()))
+    axes.invert_yaxis()
+    figure.legend(frameon=False, ncols=len(kinds), loc="outside upper left")
+    totals = ", ".join(f"{name} {total:g}" for name, total in zip(parts, left, strict=True))
+    return show(figure, f"Bits a weight, in bars of {', '.join(kinds)}: {totals}.")
+
+
+def plot_sizes(measured: Mapping[str, tuple[float, float]], published: Mapping[str, tuple[float, float]]) -> Picture:
+    """What perplexity grows by as weights shrink: measured on one model, and published for a 7B.
+
+    Args:
+        measured, published: format -> (bits a weight, perplexity above that of float16 in percent).
+    """
+    figure, axes = new_figure(5.4, 6.0)
+    axes.remove()
+    panels = figure.subplots(2, 1, sharex=True)
+    titles = ("the bundled model, 3.7 million weights", "LLaMA 7B, published")
+    for axes, points, title, colour in zip(panels, (measured, published), titles, COLOURS[::2], strict=False):
+        lefts = sorted(points, key=lambda name: (points[name][0], -points[name][1]))[1::2]  # names beside each other
+        for name, (bits, worse) in points.items():
+            axes.plot(bits, worse, "o", color=colour)
+            aside, side = ((-7, 0), "right") if name in lefts else ((7, 0), "left")
+            axes.annotate(name, (bits, worse), aside, textcoords="offset points", fontsize=8.5, ha=side, va="center")
+        axes.set_title(title, loc="left", fontsize="medium")
+        axes.set(ylabel="perplexity above\nfloat16, in percent", xscale="log", xlim=(3.9, 21))
+        most = max(worse for _, worse in points.values())
+        axes.set_ylim(min(0.0, min(worse for _, worse in points.values())) - 0.12 * most, 1.15 * most)
+        axes.axhline(0, color="#6e7781", linewidth=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[1].set_xlabel("bits a weight")
+    panels[1].set_xticks([4, 5, 6, 8, 12, 16], ["4", "5", "6", "8", "12", "16"])
+    panels[1].set_xticks([], minor=True)
+    worst = [max(points, key=lambda name: points[name][1]) for points in (measured, published)]
+    alt = (
+        "Two panels, perplexity above float16 by bits a weight; both fall towards 0 from left to right. "
+        f"The bundled model loses most with {worst[0]}, {measured[worst[0]][1]:.1f}%, the 7B with {worst[1]}, "
+        f"{published[worst[1]][1]:.1f}%."
+    )
+    return show(figure, alt)
+
+
+def plot_costs(costs: Mapping[str, float], xlabel: str, what: str) -> Picture:
+    """A bar for each part of a model: what it costs to store that part alone in few bits.
+
+    Args:
+        costs: part -> cost.
+        xlabel: with its unit.
+        what: names the parts in the alternative text, "kinds of matrix".
+    """
+    figure, axes = new_figure(5.4, 0.9 + 0.34 * len(costs))
+    ordered = dict(sorted(costs.items(), key=lambda pair: pair[1]))
+    axes.barh(list(ordered), list(ordered.values()), 0.62, color=COLOURS[0])
+    axes.axvline(0, color="#6e7781", linewidth=0.8)
+    axes.set(xlabel=xlabel)
+    most, least = list(ordered)[-1], next(iter(ordered))
+    ends = f"{most} costs most with {costs[most]:.3g}, {least} least with {costs[least]:.3g}"
+    return show(figure, f"{len(costs)} {what}, in bars: {ends}.")
