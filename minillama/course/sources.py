@@ -9,6 +9,7 @@ import linecache
 import re
 import sys
 import textwrap
+from dataclasses import is_dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, get_origin
 
@@ -17,12 +18,13 @@ from minillama.errors import DataError
 SIMPLE = (bool, int, float, str, bytes, type(None))
 
 
-def standalone_source(answer: Any, name: str) -> str:
+def standalone_source(answer: Any, name: str, also: tuple[str, ...] = ()) -> str:
     """A module that defines `name` as this function or class does, on its own.
 
     Args:
         answer: a function or class that was defined in a notebook or a file.
         name: what the module has to call it.
+        also: beginnings of the names of further modules whose definitions are taken along instead of imported.
 
     Raises:
         DataError: there is no source, or it needs something that cannot be taken along.
@@ -31,7 +33,7 @@ def standalone_source(answer: Any, name: str) -> str:
         raise DataError(f"got a {type(answer).__name__}, expected a function or class: promote the definition itself")
     if answer.__name__ == "<lambda>" or getattr(answer, "__closure__", None):
         raise DataError(f"{name} was made by another function: define it at the top level of a cell, with def")
-    collector = _Collector(answer.__module__)
+    collector = _Collector(answer.__module__, also)
     collector.add_definition(answer)
     if answer.__name__ != name and name in collector.seen:
         raise DataError(f"{answer.__name__} uses another {name}: give that helper another name")
@@ -44,12 +46,15 @@ def standalone_source(answer: Any, name: str) -> str:
 class _Collector:
     """Gathers, depth first, so that what is used stands above its user."""
 
-    def __init__(self, home: str) -> None:
-        self.home = home
+    def __init__(self, home: str, also: tuple[str, ...]) -> None:
+        self.home, self.also = home, also
         self.imports: set[str] = set()
         self.constants: list[str] = []
         self.definitions: list[str] = []
         self.seen: dict[str, Any] = {}
+
+    def is_taken(self, home: str) -> bool:
+        return home == self.home or home.startswith(self.also)
 
     def add_definition(self, thing: Any) -> None:
         source = _source(thing)
@@ -73,7 +78,7 @@ class _Collector:
         if isinstance(value, ModuleType):
             plain = name == value.__name__
             self.imports.add(f"import {value.__name__}" if plain else f"import {value.__name__} as {name}")
-        elif isinstance(value, FunctionType | type) and (home == self.home or _is_own(value)):
+        elif isinstance(value, FunctionType | type) and (self.is_taken(home) or _is_own(value)):
             self.add_definition(value)
             if value.__name__ != name:
                 self.definitions.append(f"{name} = {value.__name__}\n")
@@ -82,6 +87,9 @@ class _Collector:
             self.imports.add(f"from {home} import {real}" + ("" if real == name else f" as {name}"))
         elif get_origin(value) is not None:  # a type such as Callable[..., Tensor] under a name
             self.imports |= {f"import {module}" for module in _modules_in(repr(value))}
+            self.constants.append(f"{name} = {value!r}")
+        elif self.also and is_dataclass(value) and not isinstance(value, type):
+            self.imports.add(f"from {type(value).__module__} import {type(value).__name__}")
             self.constants.append(f"{name} = {value!r}")
         elif _is_simple(value):
             self.constants.append(f"{name} = {value!r}")
