@@ -10,6 +10,7 @@ from minillama.cli.environment import doctor, lab
 from minillama.cli.evaluation import perplexity
 from minillama.cli.gates import gates
 from minillama.cli.generation import bench, generate
+from minillama.cli.grading import grade
 from minillama.cli.inspection import info, tokenize
 from minillama.cli.training import pretrain
 from minillama.cli.tuning import finetune
@@ -23,7 +24,7 @@ app = typer.Typer(
 )
 for command in (
     generate, info, tokenize, convert, quantize, download, pretrain, finetune, gates, bench, perplexity, lab, doctor,
-    check, hint, reset, release,
+    check, hint, reset, release, grade,
 ):  # fmt: skip
     app.command()(shared_options(command))
 

@@ -1,0 +1,15 @@
+"""Grading by nbval: from a folder of submissions to points, with nothing of a submission trusted.
+
+    intake       submissions (folders, archives, downloads of an LMS) -> Submission
+    reading      one file -> the learner's answer cells, by cell id
+    rebuilding   the pristine notebook with these cells, and a cell after each that shows what the answer gives
+    environment  the graded machine's minillama: without the pieces under test, without records and solutions
+    sandbox      where the kernel runs: bubblewrap, or limits alone; watching ends what breaks a limit
+    plugin       nbval runs the rebuilt notebook; what the kernel shows is judged here, against the reference
+    engine       one submission -> LearnerResult, in a process of its own
+    grading      all submissions -> a report; resumes, shards
+    reporting    gradebook.csv, results.json, audit.jsonl; merging
+
+What passes between them stands in records.py. Nothing of the learner's runs outside the sandbox: its kernel hands out
+values as JSON, and those are compared with the reference's, computed apart, by course/judging.py.
+"""

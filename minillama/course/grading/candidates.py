@@ -1,0 +1,182 @@
+"""Candidates that learners' tests judge run here: in a process without learners' code, with limits of its own.
+
+`Candidates` is the grader's end: it starts the process once, and tells it which candidates the test that comes next may
+call. The process listens at a socket that the sandbox sees, takes values and gives values (inside/wire.py).
+"""
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from minillama.course.grading.inside.remote import receive, send
+from minillama.course.grading.inside.wire import pack, unpack
+from minillama.course.plain import Made
+
+CALL_SECONDS = 10
+CPU_SECONDS = 120  # of all calls of one test
+MEMORY_BYTES = 3 << 30
+MAX_CALLS = 20_000
+ANSWER_SECONDS = 120  # for the process to import PyTorch, on a machine that is busy
+
+
+class Candidates:
+    """The process that runs candidates, and what it may run.
+
+    Args:
+        folder: where its sockets lie; seen by the sandbox.
+        pack: a teacher's folder, whose records are to be known too.
+    """
+
+    def __init__(self, folder: Path, pack: Path | None = None) -> None:
+        self.folder, self.pack = folder, pack
+        self.process: subprocess.Popen[str] | None = None
+
+    def open(self, nonce: str, candidates: Sequence[Made]) -> None:
+        """Let whoever knows the nonce call these, by number, until `close`."""
+        self._order({"socket": str(self.folder / nonce), "token": nonce,
+                     "candidates": [[each.path, dict(each.arguments or {})] for each in candidates]})  # fmt: skip
+
+    def close(self, nonce: str) -> None:
+        """Let nobody call them any more."""
+        self._order(None)
+        (self.folder / nonce).unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """End the process."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            for stream in (self.process.stdin, self.process.stdout):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+            self.process = None
+
+    def _order(self, order: dict[str, Any] | None) -> None:
+        for _ in range(2):
+            try:
+                process = self._started()
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write(json.dumps(order) + "\n")
+                process.stdin.flush()
+                if process.stdout.readline() == "ready\n":
+                    return
+            except OSError:
+                pass
+            self.stop()
+        raise RuntimeError("the process that runs candidates ends early")
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self.process is None or self.process.poll() is not None:
+            command = [
+                sys.executable,
+                "-m",
+                "minillama.course.grading.candidates",
+                *([str(self.pack)] if self.pack else []),
+            ]
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+            )  # fmt: skip
+        return self.process
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Take orders from standard input until it ends."""
+    from minillama.course.grading.limits import die_with_parent
+
+    die_with_parent()
+    if arguments:
+        from minillama.course.grading.lessons import import_pack
+
+        import_pack(Path(arguments[0]))
+    child = 0
+    for line in sys.stdin:
+        if child:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            child = 0
+        order = json.loads(line)
+        if order is not None:
+            child = _serve(order)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+    if child:
+        os.kill(child, signal.SIGKILL)
+
+
+def _serve(order: dict[str, Any]) -> int:
+    """Answer calls of one test in a process of its own; its number."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(order["socket"])
+    os.chmod(order["socket"], 0o666)  # the sandbox may be another user
+    listener.listen(8)
+    functions = [Made(path, arguments).make() for path, arguments in order["candidates"]]
+    child = os.fork()
+    if child:
+        listener.close()
+        return child
+    try:
+        from minillama.course.grading.limits import die_with_parent
+
+        die_with_parent()
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+        signal.signal(signal.SIGALRM, _too_long)
+        calls = 0
+        while calls < MAX_CALLS:
+            link, _ = listener.accept()
+            link.settimeout(CPU_SECONDS)
+            with link, contextlib.suppress(EOFError, OSError, ValueError), link.makefile("rwb") as line:
+                while calls < MAX_CALLS:
+                    calls += 1
+                    _answer(line, order["token"], functions)
+    finally:
+        os._exit(0)
+
+
+def _too_long(*_: Any) -> None:
+    raise TimeoutError(f"the candidate took longer than {CALL_SECONDS} seconds: try smaller inputs")
+
+
+def _answer(line: Any, token: str, functions: Sequence[Callable[..., Any]]) -> None:
+    """Take one call, and give its result, or its error."""
+    asked = receive(line)
+    if not isinstance(asked, dict) or asked.get("token") != token:
+        raise ValueError("not a call of this test's")
+    try:
+        signal.alarm(CALL_SECONDS)
+        reply = _called(functions[int(asked["candidate"])], unpack(asked["args"]), unpack(asked["named"]))
+    except Exception as error:  # whatever a candidate raises for such inputs is for its test to see
+        reply = {"error": [type(error).__name__, str(error)[:300]]}
+    finally:
+        signal.alarm(0)
+    send(line, reply)
+
+
+def _called(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """Call it; what it gives, and which arguments it changed or gave back."""
+    import torch
+
+    before = [each.clone() if isinstance(each, torch.Tensor) else None for each in args]
+    result = function(*args, **named)
+    changed = [
+        [place, pack(each)]
+        for place, (each, old) in enumerate(zip(args, before, strict=True))
+        if old is not None and not torch.equal(each.nan_to_num(), old.nan_to_num())
+    ]
+    same = next((place for place, each in enumerate(args) if each is result and before[place] is not None), None)
+    return {"result": None if same is not None else pack(result), "same": same, "changed": changed}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,65 @@
+"""The cell after an answer: calls it on the drawn inputs, and shows what it gives, as JSON."""
+
+import json
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from IPython.display import publish_display_data
+
+from minillama.course.grading.inside import remote
+from minillama.course.plain import Made, decode, encode
+from minillama.course.record import Case
+from minillama.course.running import observe
+
+MIME = "application/x-minillama-graded"
+FACTORIES = "graded_inputs"  # the module that input-making functions are put into
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """How an answer is to be called: what running.py asks of a Task."""
+
+    kind: str
+    driver: str
+    framework: str
+    time_limit_s: float
+    forbidden: tuple[str, ...]
+
+
+def show(answer: Any, text: str) -> None:
+    """Call an answer, and publish what it gives.
+
+    Args:
+        answer: what the learner's cell defined; ... where it defined nothing of the name.
+        text: JSON: "nonce", "call" (fields of Call), "cases" (names and encoded arguments), "factories" (the source of
+            functions that make inputs, or null) and "candidates" (where functions that are kept elsewhere are called).
+    """
+    asked = json.loads(text)
+    _install(asked["factories"])
+    remote.connect(asked["candidates"])
+    cases = [Case(name=name, args=tuple(_input(each) for each in args)) for name, args in asked["cases"]]
+    call = Call(**{**asked["call"], "forbidden": tuple(asked["call"]["forbidden"])})
+    if answer is ...:
+        found = [{"kind": "stub", "error": "its cell defines nothing of this name"}]
+    else:
+        seen = observe(call, answer, cases)  # type: ignore[arg-type]
+        found = [{**vars(each), "output": encode(each.output)} for each in seen]
+    publish_display_data({MIME: {"nonce": asked["nonce"], "observations": found}})
+
+
+def _install(source: str | None) -> None:
+    if source is not None:
+        module = ModuleType(FACTORIES)
+        sys.modules[FACTORIES] = module
+        exec(compile(source, "<inputs>", "exec"), vars(module))
+
+
+def _input(value: Any) -> Any:
+    if isinstance(value, dict) and "candidate" in value:
+        return Made(f"{remote.__name__}:candidate", {"number": value["candidate"]})
+    if isinstance(value, dict) and ("tuple" in value or "list" in value):
+        ((kind, items),) = value.items()
+        return (tuple if kind == "tuple" else list)(_input(each) for each in items)
+    return decode(value)

@@ -1,0 +1,74 @@
+"""What has been graded so far, on disk: a run that is cut off goes on where it was."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from minillama.course.grading.records import LearnerResult, Run, from_json, to_json
+from minillama.errors import DataError
+
+NAME = "journal.jsonl"
+
+
+class Journal:
+    """One line for the run, then one for each submission as it is done; a line that was cut off counts as none.
+
+    Args:
+        folder: of the report.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+
+    def begin(self, run: Run, tag: str) -> None:
+        """Start anew.
+
+        Args:
+            run: its first line.
+            tag: digest of the names and contents of what is to be graded.
+        """
+        self._append({"run": to_json(run), "tag": tag})
+
+    def read(self) -> tuple[Run, str, dict[tuple[str, int], tuple[LearnerResult, float]]] | None:
+        """The run, its tag, and (learner, attempt) -> result and seconds; None where there is no journal.
+
+        Raises:
+            DataError: the file is none.
+        """
+        lines = list(self._lines())
+        if not lines:
+            return None
+        try:
+            run, tag = from_json(Run, lines[0]["run"]), str(lines[0]["tag"])
+            found = [(from_json(LearnerResult, each["result"]), float(each["seconds"])) for each in lines[1:]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{self.path}: not a journal of minillama grade: choose another --out") from error
+        return run, tag, {(result.learner, result.attempt): (result, seconds) for result, seconds in found}
+
+    def add(self, result: LearnerResult, seconds: float) -> None:
+        """Keep one result."""
+        self._append({"result": to_json(result), "seconds": seconds})
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        text = json.dumps(entry, ensure_ascii=True)
+        with self.path.open("a+b") as file:
+            file.seek(0, os.SEEK_END)
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                text = text if file.read(1) == b"\n" else "\n" + text
+            file.write(text.encode("ascii") + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        if not self.path.is_file():
+            return
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                yield entry

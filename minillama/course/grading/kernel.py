@@ -1,0 +1,139 @@
+"""The kernel as nbval speaks to it: in a sandbox, with ends to how long it may take and how much it may say.
+
+Takes the place of nbval's RunningKernel, whose loops wait for as long as messages come.
+"""
+
+import contextlib
+import time
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import zmq
+from jupyter_client.blocking.client import BlockingKernelClient
+from nbval.kernel import RunningKernel
+
+from minillama.course.grading.limits import Limits
+from minillama.course.grading.sandbox import START_SECONDS, Place, Sandbox
+from minillama.course.grading.watching import Watch
+
+SLICE_S = 0.2
+MAX_MESSAGE_BYTES = 16 << 20
+SOCKETS = ("s-1", "s-2", "s-3", "s-4", "s-5")
+START_TIMES = 3  # as long as usual, for a machine that is busy
+
+
+class SandboxedKernel(RunningKernel):
+    """One kernel in a sandbox.
+
+    Args:
+        place: where.
+        limits: for all kernels of one submission together.
+        deadline: of the submission, by time.monotonic().
+        said: bytes that earlier kernels of the submission have sent.
+    """
+
+    def __init__(self, place: Place, limits: Limits, deadline: float, said: int = 0) -> None:
+        self.limits, self.deadline, self.said = limits, deadline, said
+        self.cell_deadline = deadline
+        self.reason = ""
+        self.sandbox = Sandbox(place, limits)
+        self.watch = Watch(self.sandbox, limits, deadline)
+        self.context = zmq.Context()
+        self.context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        self.context.setsockopt(zmq.RECONNECT_IVL, -1)  # what stands at the socket's path later is the learner's
+        self.kc = BlockingKernelClient(context=self.context)
+        try:
+            self._wait_for_sockets()
+            self.kc.load_connection_info(self.sandbox.connection(outer=True))  # type: ignore[arg-type]
+            self.kc.start_channels(hb=False, stdin=False)
+            self.start_cell(START_SECONDS * START_TIMES)
+            self._ensure_iopub_up()
+        except (Empty, RuntimeError) as error:
+            self.stop()
+            raise RuntimeError(f"the kernel did not start: {self.watch.reason or error}") from error
+
+    def _wait_for_sockets(self) -> None:
+        """Until the kernel listens; nothing of the learner's has run by then."""
+        folder = Path(self.sandbox.outer_folder) / "sockets"
+        end = time.monotonic() + START_SECONDS * START_TIMES
+        while not all((folder / name).exists() for name in SOCKETS):
+            if not self.sandbox.is_alive() or time.monotonic() > end:
+                raise RuntimeError("it ended, or took too long")
+            time.sleep(0.02)
+
+    def start_cell(self, seconds: float) -> None:
+        """Give what comes next so much time."""
+        self.cell_deadline = min(time.monotonic() + seconds, self.deadline)
+
+    def get_message(self, stream: str, timeout: float | None = None) -> Any:
+        """The next message; Empty as soon as none can come in time.
+
+        Raises:
+            queue.Empty: the kernel has ended, the time is up, it has said too much, or nothing that can be understood.
+        """
+        end = min(self.cell_deadline, time.monotonic() + timeout if timeout is not None else self.cell_deadline)
+        get = {"iopub": self.kc.get_iopub_msg, "shell": self.kc.get_shell_msg}[stream]
+        while True:
+            alive, left = self.sandbox.is_alive(), end - time.monotonic()
+            if left <= 0:
+                if time.monotonic() >= self.cell_deadline:
+                    self._end("a cell took too long")
+                raise Empty
+            try:
+                message = get(timeout=min(left, SLICE_S))
+            except Empty:
+                if not alive:
+                    raise
+                continue
+            except Exception as error:  # forged or damaged: whatever deserialising hostile bytes may raise
+                self._end(f"it sent a message that is none ({type(error).__name__})")
+                raise Empty from error
+            self._count(message)
+            return message
+
+    def _count(self, message: Any) -> None:
+        self.said += _size(message.get("content"))
+        if self.said > self.limits.output_bytes:
+            self._end(f"it sent more than {self.limits.output_bytes >> 20} MB of output")
+            raise Empty
+
+    def _end(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        self.sandbox.kill()
+
+    def run_quietly(self, source: str) -> None:
+        """Run some source, and let pass whatever it shows or raises."""
+        with contextlib.suppress(Empty, RuntimeError):
+            number = self.execute_cell_input(source, allow_stdin=False)
+            self.await_reply(number)
+            self.await_idle(number, None)
+
+    def why(self) -> str:
+        """Why it was ended, or did end, in words; empty while it runs."""
+        if self.is_alive():
+            return ""
+        return self.reason or self.watch.reason or "its process ended"
+
+    def is_alive(self) -> bool:
+        return self.sandbox.is_alive()
+
+    def interrupt(self) -> None:
+        """nbval asks for it when a cell took too long: whoever ignores its own time limit is ended."""
+        self._end("a cell took too long")
+
+    def stop(self) -> None:
+        """End the kernel and everything that belongs to it; may be called again."""
+        self.watch.stop()
+        self.sandbox.kill()
+        self.kc.stop_channels()
+        self.context.destroy(linger=0)
+
+
+def _size(content: Any) -> int:
+    """About how many bytes some JSON has."""
+    if isinstance(content, dict):
+        return 16 + sum(_size(key) + _size(value) for key, value in content.items())
+    if isinstance(content, list | tuple):
+        return 16 + sum(map(_size, content))
+    return len(content) if isinstance(content, str) else 16

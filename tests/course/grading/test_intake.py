@@ -1,0 +1,206 @@
+"""Folders, archives and downloads of learning platforms, honest and hostile, become submissions."""
+
+import io
+import json
+import os
+import stat
+import zipfile
+
+import pytest
+
+from minillama.course.grading.intake import collect
+from minillama.course.grading.reading import pick_answers, read_cells
+from minillama.course.grading.untrusted import clean_name, read_regular
+from minillama.errors import DataError
+
+NOTEBOOK = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+def fill(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(NOTEBOOK)
+
+
+def zipped(*names, **contents):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, NOTEBOOK)
+        for name, content in contents.items():
+            archive.writestr(name.replace("__", "."), content)
+    return file.getvalue()
+
+
+def handed_in(source, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    return collect(source, scratch)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("names", "learners"),
+    [
+        (("ada.ipynb", "bob.ipynb"), ["ada", "bob"]),
+        (("ada/04_rope.ipynb", "bob/deep/er/x.ipynb", "bob/.ipynb_checkpoints/x.ipynb"), ["ada", "bob"]),
+        (("class/ada/04_rope.ipynb", "class/bob/04_rope.ipynb"), ["ada", "bob"]),
+        (("lovelaceada_1_22_a.ipynb", "hopper_LATE_3_44_04_rope-1.ipynb"), ["hopper", "lovelaceada"]),
+        (("Ada L_7_assignsubmission_file/x.ipynb", "Bo_8_assignsubmission_file_/x.ipynb"), ["Ada L", "Bo"]),
+        (("Ada L_7_assignsubmission_file_x.ipynb", "Bo_8_assignsubmission_file_x.ipynb"), ["Ada L", "Bo"]),
+    ],
+)
+def test_layouts(packed, names, learners, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    fill(folder, *names)
+    source = folder
+    if packed:
+        source = tmp_path / "in.zip"
+        source.write_bytes(zipped(*names))
+    found = handed_in(source, tmp_path)
+    assert [each.learner for each in found] == learners
+    assert all(not each.problem and each.file.read_bytes() == NOTEBOOK for each in found)
+
+
+def test_canvas_tells_who_is_late_and_by_which_number(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    fill(folder, "hopper_LATE_3_44_04_rope-1.ipynb", "hopper_5_45_x.ipynb", "ada_1_22_x.ipynb")
+    found = {each.learner: each for each in handed_in(folder, tmp_path)}
+    assert set(found) == {"ada", "hopper (3)", "hopper (5)"}  # two people of one name
+    assert found["hopper (3)"].late
+    assert not found["hopper (5)"].late
+    assert found["hopper (3)"].identity == {"canvas": "3"}
+
+
+def test_gradescope_names_people_in_its_metadata(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    fill(folder, "assignment_1_export/submission_9/x.ipynb", "assignment_1_export/submission_12/x.ipynb")
+    (folder / "assignment_1_export/submission_metadata.yml").write_text(
+        "submission_9:\n  :submitters:\n  - :name: Ada Lovelace\n    :sid: '17'\n    :email: ada@x.org\n"
+        "  :created_at: 2026-01-02 03:04:05.000000000 Z\n  :score: 1.0\nsubmission_12:\n  :submitters:\n"
+        "  - :name: \"=cmd()\"\n    :sid: ''\n"
+    )
+    found = handed_in(folder, tmp_path)
+    assert [(each.learner, each.identity.get("sid"), each.submitted[:10]) for each in found] == [
+        ("=cmd()", None, ""), ("Ada Lovelace", "17", "2026-01-02"),
+    ]  # fmt: skip
+
+
+def test_an_archive_in_a_learners_folder_is_opened_once(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "ada.zip").write_bytes(zipped("deep/x.ipynb", inner__zip=zipped("y.ipynb")))
+    (found,) = handed_in(folder, tmp_path)
+    assert (found.learner, found.name, found.problem) == ("ada", "ada.zip/deep/x.ipynb", "")
+
+
+def test_attempts_are_counted_in_the_order_of_numbers(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    fill(folder, "ada/try-10.ipynb", "ada/try-9.ipynb")
+    assert [(each.name, each.attempt) for each in handed_in(folder, tmp_path)] == [
+        ("ada/try-9.ipynb", 1), ("ada/try-10.ipynb", 2),
+    ]  # fmt: skip
+
+
+def test_an_archive_writes_nowhere_else(tmp_path):
+    source = tmp_path / "in.zip"
+    names = ("../../evil.ipynb", "/tmp/minillama-evil.ipynb", "C:\\evil.ipynb", "ada/../../up.ipynb", "..", "...ipynb")
+    source.write_bytes(zipped(*names))
+    before = set(tmp_path.rglob("*"))
+    found = handed_in(source, tmp_path)
+    new = set(tmp_path.rglob("*")) - before
+    assert all(path.is_relative_to(tmp_path / "scratch") for path in new)
+    assert not os.path.exists("/tmp/minillama-evil.ipynb")
+    assert all("/" not in each.learner and ".." not in each.learner for each in found)
+
+
+def test_links_in_folders_and_archives_are_not_followed(tmp_path):
+    folder = tmp_path / "in"
+    (folder / "ada").mkdir(parents=True)
+    (folder / "ada/x.ipynb").symlink_to("/etc/passwd")
+    (folder / "bob").symlink_to("/etc")
+    os.mkfifo(folder / "pipe.ipynb")
+    found = handed_in(folder, tmp_path)
+    assert [each.learner for each in found] == ["ada", "bob", "pipe"]
+    assert all(each.problem for each in found)
+
+    link = zipfile.ZipInfo("eve.ipynb")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    source = tmp_path / "in.zip"
+    with zipfile.ZipFile(source, "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    (tmp_path / "other").mkdir()
+    (each,) = collect(source, tmp_path / "other")
+    assert "symbolic link" in each.problem
+
+
+def test_a_bomb_is_not_unpacked(tmp_path):
+    source = tmp_path / "in.zip"
+    source.write_bytes(zipped(ada__ipynb=bytes(40 << 20), bob__ipynb=NOTEBOOK))
+    ada, bob = handed_in(source, tmp_path)
+    assert "more than 20 MB" in ada.problem
+    assert not bob.problem
+    assert sum(path.stat().st_size for path in (tmp_path / "scratch").rglob("*")) < 1 << 20
+
+
+def test_a_member_that_lies_about_its_size_is_damaged(tmp_path):
+    data = bytearray(zipped(ada__ipynb=b"x" * 5000))
+    place = data.find(b"PK\x01\x02")
+    data[place + 24 : place + 28] = (10).to_bytes(4, "little")  # of the central directory: uncompressed size
+    source = tmp_path / "in.zip"
+    source.write_bytes(bytes(data))
+    (found,) = handed_in(source, tmp_path)
+    assert found.problem or len(found.file.read_bytes()) <= 5000
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"PK\x05\x06" + bytes(18), os.urandom(1000)])
+def test_what_is_no_archive_is_one_line(content, tmp_path):
+    source = tmp_path / "in.zip"
+    source.write_bytes(content)
+    with pytest.raises(DataError, match=r"zip|notebooks"):
+        handed_in(source, tmp_path)
+
+
+def test_a_folder_without_notebooks_is_one_line(tmp_path):
+    with pytest.raises(DataError, match="holds no notebooks"):
+        handed_in(tmp_path, tmp_path)
+
+
+def test_names_are_letters_on_a_page():
+    assert clean_name("a\u202eb\0\x1b[31m\n") == "ab[31m"
+    assert clean_name("\u200b\u2028") == "unnamed"
+    assert len(clean_name("x" * 10_000)) == 120
+    assert clean_name("José 🦙 עדה") == "José 🦙 עדה"
+    assert clean_name("\ud800") == "?"
+
+
+def test_only_plain_files_of_some_size_are_read(tmp_path):
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(bytes(11))
+    for name in ("link", "pipe", "large", "missing", "."):
+        with pytest.raises(DataError):
+            read_regular(tmp_path / name, 10)
+
+
+CELLS = [
+    {"cell_type": "code", "id": "a", "source": ["def f():\n", "    return helper()"], "metadata": {}},
+    {"cell_type": "code", "id": "other", "source": "def helper():\n    pass\nx = 1", "metadata": None},
+    {"cell_type": "code", "metadata": {"minillama": {"task": "t.g"}}, "source": "# NBVAL_SKIP\ng = 1"},
+    {"cell_type": "markdown", "id": "a", "source": "def f(): pass"},
+    "not a cell",
+    {"cell_type": "code", "id": ["a"], "source": {"a": 1}, "metadata": {"minillama": "t.f"}},
+]
+
+
+def test_answers_are_found_by_id_and_else_by_task():
+    cells = read_cells(json.dumps({"cells": CELLS}).encode())
+    found = pick_answers(cells, {"a": "t.f", "b": "t.g", "c": "t.h"}, frozenset({"setup"}))
+    assert found.sources == {"t.f": "def f():\n    return helper()", "t.g": "# NBVAL_SKIP.\ng = 1"}
+    assert found.elsewhere == {"helper", "x"}
+    assert any("orders to nbval" in each for each in found.notes)
