@@ -21,7 +21,7 @@ from minillama.tokenizer import bpe
 
 @dataclass(frozen=True, kw_only=True)
 class Pieces:
-    """What a Llama is built from, and its words; each can be replaced by one of the same signature."""
+    """What a Llama is built from, its words, and how its files are read; each can be replaced by its like."""
 
     RMSNorm: Callable[[int, float], nn.Module] = norm.RMSNorm
     SwiGLU: Callable[..., nn.Module] = feedforward.SwiGLU
@@ -41,6 +41,10 @@ class Pieces:
     quantize_q8_0: Callable[[np.ndarray], np.ndarray] | None = None  # None: the one of quant/formats.py
     quantize_q4_0: Callable[[np.ndarray], np.ndarray] | None = None
     dequantize_q4_0: Callable[[np.ndarray], np.ndarray] | None = None
+    permute_hf_to_meta: Callable[[Tensor, int], Tensor] = rope.permute_hf_to_meta
+    merge_shards: Callable[..., dict[str, Tensor]] | None = None  # None: the one of minillama.checkpoint, above
+    hf_names_to_meta: Callable[..., dict[str, Any]] | None = None
+    fits_in_memory: Callable[..., bool] | None = None
 
 
 def count_parameters(config: ModelConfig) -> int:

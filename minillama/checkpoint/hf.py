@@ -20,7 +20,8 @@ from minillama.checkpoint.tensors import check_dtypes, float_format, read_as, st
 from minillama.checkpoint.tokenizers import find_tokenizer
 from minillama.config import ModelConfig
 from minillama.errors import CheckpointError
-from minillama.rope import permute_hf_to_meta, permute_meta_to_hf
+from minillama.model import Pieces
+from minillama.rope import permute_meta_to_hf
 from minillama.tokenizer import Tokenizer
 from minillama.tokenizer.hf_json import write_tokenizer_json
 from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
@@ -43,7 +44,6 @@ LAYER_NAMES = {
     "mlp.down_proj": "feed_forward.w2",
     "mlp.up_proj": "feed_forward.w3",
 }
-LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)\.(weight|bias)")
 IGNORED = "rotary_emb.inv_freq"  # a table that old files hold beside the weights
 MAX_SHARD_BYTES = 5 * 10**9
 KINDS: dict[str, tuple[str, Callable[[Path], dict[str, StoredTensor]]]] = {  # file -> shards without an index, reader
@@ -60,11 +60,14 @@ def hf_names_to_meta(tensors: Mapping[str, Value]) -> dict[str, Value]:
     """
     renamed = {}
     for name, value in tensors.items():
-        layer = LAYER.fullmatch(name)
-        if layer and layer[2] in LAYER_NAMES:
-            renamed[f"layers.{int(layer[1])}.{LAYER_NAMES[layer[2]]}.{layer[3]}"] = value
-        elif name.removesuffix(".weight") in NAMES:
-            renamed[NAMES[name.removesuffix(".weight")] + ".weight"] = value
+        stem, _, kind = name.rpartition(".")
+        layer, _, part = stem.removeprefix("model.layers.").partition(".")
+        if kind != "weight":
+            continue
+        if stem in NAMES:
+            renamed[f"{NAMES[stem]}.weight"] = value
+        elif stem == f"model.layers.{layer}.{part}" and part in LAYER_NAMES:
+            renamed[f"layers.{layer}.{LAYER_NAMES[part]}.weight"] = value
     return renamed
 
 
@@ -87,21 +90,23 @@ def rotary_heads(name: str, config: ModelConfig) -> int | None:
     return config.n_kv_heads if name.endswith("attention.wk.weight") else None
 
 
-def open_hf(folder: Path, tokenizer: Path | None = None) -> Checkpoint:
+def open_hf(folder: Path, tokenizer: Path | None = None, pieces: Pieces | None = None) -> Checkpoint:
     """Open a folder of Hugging Face's; its weights are read later.
 
     Args:
         folder: holds config.json, the weights and a tokenizer.
         tokenizer: a tokenizer file to use instead.
+        pieces: whose hf_names_to_meta and permute_hf_to_meta read it; None for minillama's own.
 
     Raises:
         CheckpointError: missing, damaged or hostile files, or another family of models.
     """
+    pieces = pieces or Pieces()
     read_hf_config(folder)  # before any weight file is looked at
     found = _open_weights(folder)
-    tensors = hf_names_to_meta(found)
+    tensors = (pieces.hf_names_to_meta or hf_names_to_meta)(found)
     for name in found:
-        if name.endswith(".bias") or not (hf_names_to_meta({name: None}) or name.endswith(IGNORED)):
+        if not (hf_names_to_meta({name: None}) or name.endswith(IGNORED)):
             raise CheckpointError(f"{folder}: has a tensor {name[:100]}, which no LLaMA has: another family of models")
     config = read_hf_config(folder, has_output="output.weight" in tensors)
     tensors = check_dtypes(folder, check_tensors(folder, config, tensors))
@@ -109,17 +114,17 @@ def open_hf(folder: Path, tokenizer: Path | None = None) -> Checkpoint:
         path=folder,
         kind="hf",
         config=config,
-        tensors={name: _in_meta_order(tensor, rotary_heads(name, config)) for name, tensor in tensors.items()},
+        tensors={name: _in_meta_order(tensor, rotary_heads(name, config), pieces) for name, tensor in tensors.items()},
         tokenizer=lambda: open_hf_tokenizer(folder, tokenizer),
     )
 
 
-def _in_meta_order(tensor: StoredTensor, heads: int | None) -> StoredTensor:
+def _in_meta_order(tensor: StoredTensor, heads: int | None, pieces: Pieces) -> StoredTensor:
     if heads is None:
         return tensor
 
     def read() -> torch.Tensor:
-        return permute_hf_to_meta(torch.as_tensor(tensor.read()), heads)
+        return pieces.permute_hf_to_meta(torch.as_tensor(tensor.read()), heads)
 
     return StoredTensor(shape=tensor.shape, format=tensor.format, read=read, mapped=False)
 

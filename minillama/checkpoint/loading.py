@@ -59,9 +59,9 @@ def load(
         device: "cpu", "cuda", "mps".
         dtype: of the float weights, "float32", "bfloat16", "float16" or torch's own; None is float32 where that
             takes at most half of the free memory, else and on a GPU bfloat16.
-        pieces: what the torch model is built from, quantized or not: Pieces, or a folder of your own such as
-            "my_llama", which is run as Python; None for minillama's own, and for the engine where matrices are
-            quantized.
+        pieces: what the torch model is built from, quantized or not, and its files are read with: Pieces, or a folder
+            of your own such as "my_llama", which is run as Python; None for minillama's own, and for the engine where
+            matrices are quantized.
         tokenizer: a tokenizer file to use instead of the model's; needed for llama2.c.
 
     Raises:
@@ -78,7 +78,7 @@ def load(
         pieces = read_pieces(pieces)
     if pieces is not None and not isinstance(pieces, Pieces):
         raise ConfigError(f"pieces is {pieces!r}, expected a folder, a minillama.model.Pieces or None")
-    checkpoint = open_checkpoint(bundled_model() if path is None else path, tokenizer)
+    checkpoint = open_checkpoint(bundled_model() if path is None else path, tokenizer, pieces)
     words = checkpoint.tokenizer()
     if pieces is not None and isinstance(words, SentencePieceTokenizer):
         words = words.with_pieces(pieces.encode_bpe, pieces.decode, pieces.stream_decode)
@@ -88,7 +88,7 @@ def load(
             f"the embedding {checkpoint.config.vocab_size} rows; name the right one with tokenizer="
         )
     plan = _plan(checkpoint, quant)
-    floats = _dtype(dtype, checkpoint, plan, target)
+    floats = _dtype(dtype, checkpoint, plan, target, pieces or Pieces())
     engine = pieces is None and target.type == "cpu" and can_run(_matrix_formats(checkpoint, plan))
     own = _check_memory(checkpoint, plan, floats, target, engine)
     with named(checkpoint.path):
@@ -170,13 +170,15 @@ def _dtype(
     checkpoint: Checkpoint,
     plan: dict[str, str],
     device: torch.device,
+    pieces: Pieces,
 ) -> torch.dtype:
     if dtype is None:
         if device.type != "cpu":
             return torch.bfloat16
         free = free_memory()
-        fits = free is None or fits_in_memory(checkpoint.config, 4, 0, free // 2)
-        return torch.float32 if fits or set(plan.values()) != {"float"} else torch.bfloat16  # kernels take float32
+        fits = pieces.fits_in_memory or fits_in_memory
+        whole = free is None or fits(checkpoint.config, 4, 0, free / 2 / 2**30)
+        return torch.float32 if whole or set(plan.values()) != {"float"} else torch.bfloat16  # kernels take float32
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(found, torch.dtype) or found not in FLOAT_DTYPES.values():
         raise ConfigError(f"dtype is {dtype!r}, expected 'float32', 'bfloat16' or 'float16'")

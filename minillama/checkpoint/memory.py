@@ -152,20 +152,21 @@ def rope_bytes(config: ModelConfig) -> int:
     return config.max_seq_len * config.head_dim // 2 * 32
 
 
-def fits_in_memory(config: ModelConfig, bytes_per_weight: float, context: int, free_bytes: int) -> bool:
+def fits_in_memory(config: ModelConfig, bytes_per_weight: float, context: int, free_gib: float) -> bool:
     """Whether a model and its key/value cache fit.
 
     Args:
         config: sizes.
         bytes_per_weight: 4 for float32, 2 for 16-bit floats, 0.5625 for Q4_0.
         context: tokens in the 16-bit cache.
-        free_bytes: what there is.
+        free_gib: what there is, in GiB of 2**30 bytes, as machines count their memory.
 
     >>> from minillama.config import PRESETS
-    >>> fits_in_memory(PRESETS["llama-7b"], 2, 2048, free_bytes=16 * 2**30)
+    >>> fits_in_memory(PRESETS["llama-7b"], 2, 2048, free_gib=16)
     True
     """
-    return count_parameters(config) * bytes_per_weight + context * config.kv_bytes_per_token <= free_bytes
+    need = count_parameters(config) * bytes_per_weight + context * config.kv_bytes_per_token
+    return need <= free_gib * 2**30
 
 
 def check_fits(what: object, config: ModelConfig, own_bytes: int, context: int, free_bytes: int | None) -> None:

@@ -7,6 +7,7 @@ Source: Meta's llama and llama3 repositories, fairscale's ParallelEmbedding and 
 
 import contextlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from minillama.checkpoint.tensors import check_dtypes, read_as, stored_bytes, wr
 from minillama.checkpoint.tokenizers import find_tokenizer, write_tokenizer_model
 from minillama.config import ModelConfig
 from minillama.errors import CheckpointError, ConfigError
+from minillama.model import Pieces
 from minillama.tokenizer.llama3 import ByteBPETokenizer
 
 SHARD = re.compile(r"consolidated\.(\d\d)\.pth")
 SHARD_COUNTS = (1, 2, 4, 8)
 CUT_BY_ROWS = ("wq.weight", "wk.weight", "wv.weight", "w1.weight", "w3.weight", "output.weight")
 CUT_BY_COLUMNS = ("wo.weight", "w2.weight")
+Merge = Callable[[list[dict[str, torch.Tensor]], int], dict[str, torch.Tensor]]
 
 
 def shard_axis(name: str, shape: tuple[int, ...], dim: int) -> int | None:
@@ -70,16 +73,18 @@ def merge_shards(shards: list[dict[str, torch.Tensor]], dim: int) -> dict[str, t
     return merged
 
 
-def open_meta(folder: Path, tokenizer: Path | None = None) -> Checkpoint:
+def open_meta(folder: Path, tokenizer: Path | None = None, pieces: Pieces | None = None) -> Checkpoint:
     """Open a folder of Meta's; its weights are read later.
 
     Args:
         folder: holds params.json, consolidated.NN.pth and tokenizer.model; the last may lie in the parent folder.
         tokenizer: a tokenizer file to use instead.
+        pieces: whose merge_shards puts the shards together; None for minillama's own.
 
     Raises:
         CheckpointError: missing, damaged or hostile files, or shards that do not fit together.
     """
+    merge = (pieces or Pieces()).merge_shards or merge_shards
     paths = _shard_paths(folder)
     shards = [open_pickle(path) for path in paths]
     raw = read_json(folder / "params.json")
@@ -92,7 +97,7 @@ def open_meta(folder: Path, tokenizer: Path | None = None) -> Checkpoint:
     except ConfigError as error:
         raise CheckpointError(f"{folder / 'params.json'}: {error}") from error
     tensors = {
-        name: _merged(folder, name, [shard[name] for shard in shards], dim)
+        name: _merged(folder, name, [shard[name] for shard in shards], dim, merge)
         for name in shards[0]
         if name != "rope.freqs"
     }
@@ -161,7 +166,7 @@ def _check_count(folder: Path, tensors: dict[str, StoredTensor], shards: int, di
     ) from error
 
 
-def _merged(folder: Path, name: str, parts: list[StoredTensor], dim: int) -> StoredTensor:
+def _merged(folder: Path, name: str, parts: list[StoredTensor], dim: int, merge: Merge) -> StoredTensor:
     """A tensor that is put together from those of the shards when it is read."""
     shape = parts[0].shape
     if any((part.shape, part.format) != (shape, parts[0].format) for part in parts):
@@ -176,7 +181,7 @@ def _merged(folder: Path, name: str, parts: list[StoredTensor], dim: int) -> Sto
     return StoredTensor(
         shape=whole,
         format=parts[0].format,
-        read=lambda: merge_shards([{name: torch.as_tensor(part.read())} for part in parts], dim)[name],
+        read=lambda: merge([{name: torch.as_tensor(part.read())} for part in parts], dim)[name],
         mapped=False,
     )
 

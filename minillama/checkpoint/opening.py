@@ -10,6 +10,7 @@ from minillama.checkpoint.llama2c import open_llama2c
 from minillama.checkpoint.meta import open_meta
 from minillama.checkpoint.source import Checkpoint
 from minillama.errors import CheckpointError
+from minillama.model import Pieces
 
 log = logging.getLogger("minillama")
 
@@ -19,12 +20,13 @@ EXPECTED = (
 )
 
 
-def open_checkpoint(path: str | Path, tokenizer: str | Path | None = None) -> Checkpoint:
+def open_checkpoint(path: str | Path, tokenizer: str | Path | None = None, pieces: Pieces | None = None) -> Checkpoint:
     """Open a model of any kind, told by its content; its weights are read later.
 
     Args:
         path: a folder of Meta's or Hugging Face's, a .gguf file, or a llama2.c .bin file.
         tokenizer: a tokenizer file to use instead of the model's own; needed for llama2.c.
+        pieces: whose merge_shards, hf_names_to_meta and permute_hf_to_meta read a folder; None for minillama's own.
 
     Raises:
         CheckpointError: missing, damaged, hostile, or of no known kind.
@@ -35,7 +37,7 @@ def open_checkpoint(path: str | Path, tokenizer: str | Path | None = None) -> Ch
     """
     path, tokenizer = Path(path), Path(tokenizer) if tokenizer is not None else None
     if path.is_dir():
-        return _open_folder(path, tokenizer)
+        return _open_folder(path, tokenizer, pieces)
     if not path.exists():
         raise CheckpointError(f"{path}: no such file or folder; {EXPECTED}")
     check_readable(path)
@@ -52,15 +54,15 @@ def open_checkpoint(path: str | Path, tokenizer: str | Path | None = None) -> Ch
     return open_llama2c(path, tokenizer)
 
 
-def _open_folder(folder: Path, tokenizer: Path | None) -> Checkpoint:
+def _open_folder(folder: Path, tokenizer: Path | None, pieces: Pieces | None) -> Checkpoint:
     names = {entry.name for entry in folder.iterdir()}
     hf_weights = any(name.endswith(".safetensors") or name.startswith("pytorch_model") for name in names)
     if "config.json" in names and (hf_weights or "params.json" not in names):
         if "params.json" in names:
             log.info("%s: holds a model of Hugging Face's and one of Meta's; the first is taken", folder)
-        return open_hf(folder, tokenizer)
+        return open_hf(folder, tokenizer, pieces)
     if "params.json" in names:
-        return open_meta(folder, tokenizer)
+        return open_meta(folder, tokenizer, pieces)
     gguf = sorted(name for name in names if name.endswith(".gguf"))
     if len(gguf) == 1:
         return open_gguf(folder / gguf[0], tokenizer)

@@ -20,6 +20,8 @@ HOMES = {
     "rope_frequencies": "rope", "apply_rope": "rope", "causal_mask": "attention", "attend": "attention",
     "Block": "model", "Llama": "model", "sample": "sampling",
     "quantize_q8_0": "quant", "quantize_q4_0": "quant", "dequantize_q4_0": "quant",
+    "permute_hf_to_meta": "rope", "merge_shards": "checkpoint", "hf_names_to_meta": "checkpoint",
+    "fits_in_memory": "checkpoint",
 }  # fmt: skip
 
 

@@ -121,8 +121,10 @@ def _modules_in(spelled: str) -> set[str]:
 
 
 def _is_simple(value: Any) -> bool:
-    if type(value) is tuple:
+    if type(value) in (tuple, list):
         return all(_is_simple(each) for each in value)
+    if type(value) is dict:
+        return all(_is_simple(each) for pair in value.items() for each in pair)
     return type(value) in SIMPLE
 
 

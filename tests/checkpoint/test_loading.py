@@ -338,3 +338,37 @@ def test_the_copies_of_tensors_that_are_not_aligned_count_as_memory(tmp_path, mo
     path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
     load(folder, dtype="bfloat16")
     assert sizes[0] < sizes[1] == len(content) - 8 - length
+
+
+def test_a_learners_readers_read_the_files(tmp_path, monkeypatch) -> None:
+    from minillama.checkpoint.hf import hf_names_to_meta
+    from minillama.checkpoint.meta import merge_shards
+    from minillama.rope import permute_hf_to_meta
+
+    called = []
+
+    def watched(name, function):
+        return lambda *arguments: called.append(name) or function(*arguments)
+
+    pieces = Pieces(
+        merge_shards=watched("merge", merge_shards), hf_names_to_meta=watched("names", hf_names_to_meta),
+        permute_hf_to_meta=watched("permute", permute_hf_to_meta), fits_in_memory=watched("fits", lambda *_: False),
+    )  # fmt: skip
+    monkeypatch.setattr(loading, "free_memory", lambda: 1 << 40)
+    for path, asked in (
+        (hf_folder(tmp_path / "hf"), {"names", "permute", "fits"}),
+        (meta_folder(tmp_path / "meta", shards=2), {"merge", "fits"}),
+    ):
+        called.clear()
+        model, _ = load(path, pieces=pieces)
+        assert set(called) == asked
+        assert model.norm.weight.dtype == torch.bfloat16  # which is what an answer of "no" leads to
+        assert relative_difference(model(TOKENS), model_of()(TOKENS)) < 0.05
+
+
+def test_a_learners_wrong_reader_is_seen(tmp_path) -> None:
+    def beside(shards, dim):
+        return {name: torch.cat([shard[name] for shard in shards], dim=-1) for name in shards[0]}
+
+    with pytest.raises(CheckpointError, match="its header said"):
+        load(meta_folder(tmp_path / "m", shards=2), pieces=Pieces(merge_shards=beside))

@@ -25,6 +25,7 @@ Turned = Callable[[Tensor, Tensor, Tensor], Tensor | None]
 AXIS = -1
 SHAPE = (-1, 2)
 TENSOR = torch.ones(2)
+NAMES = {"norm": ["a", "b"], "rope": [AXIS]}
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,10 @@ def names_a_type(x, cos, sin, turn: Turned = apply_rope):
 
 def reads_a_layout(blocks):
     return blocks.view(Q4_0)["d"]
+
+
+def looks_up(name):
+    return NAMES[name]
 
 
 def leans_on_a_tensor(x, cos, sin):
@@ -106,6 +111,10 @@ def test_a_layout_of_the_package_is_imported_from_there():
     assert (
         "from minillama.quant.formats import Q4_0" in standalone_source(reads_a_layout, "reads_a_layout").splitlines()
     )
+
+
+def test_a_table_is_taken_along():
+    assert run(standalone_source(looks_up, "looks_up"))["looks_up"]("rope") == [-1]
 
 
 def test_another_name_and_a_class_are_taken_along():
