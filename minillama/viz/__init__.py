@@ -2,8 +2,10 @@
 
 from minillama.viz import (
     attention,
+    checkpoint,
     explorer,
     feedforward,
+    hexview,
     language_model,
     memory,
     model,
@@ -25,9 +27,11 @@ __all__ = [
     "Explorer",
     "Picture",
     "attention",
+    "checkpoint",
     "explore",
     "explorer",
     "feedforward",
+    "hexview",
     "language_model",
     "memory",
     "model",
