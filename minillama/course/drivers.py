@@ -8,6 +8,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from minillama.course.file_drivers import on_bytes, on_file
 from minillama.course.training_drivers import groups, training_steps
 
 
@@ -289,5 +290,5 @@ def averaged_slope(answer: Callable[..., Any], weight: Any, own: Sequence[Any]) 
 DRIVERS: dict[str, Callable[..., Any]] = {
     "call": call, "accepts": accepts, "stream": stream, "module": module, "draws": draws, "remembers": remembers,
     "steps": steps, "processes": processes, "averaged_slope": averaged_slope,
-    "groups": groups, "training_steps": training_steps,
+    "groups": groups, "training_steps": training_steps, "on_bytes": on_bytes, "on_file": on_file,
 }  # fmt: skip

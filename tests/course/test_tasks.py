@@ -17,6 +17,7 @@ from minillama.course.wording import lines_of
 from minillama.errors import ConfigError
 
 TASKS = all_tasks()
+COMPARED = [task for task in TASKS if task.kind != "experiment"]  # an experiment has no right answer
 SEEDS = range(int(os.environ.get("COURSE_SEEDS", "100")))
 BOOKS = [
     import_module(f"tests.course.{path.stem}")
@@ -44,6 +45,9 @@ def verdict_of(task: Task, answer, seed: int):
 def test_right_answers_pass_in_any_spelling(task_id, number, answer):
     for seed in range(5):
         verdict = verdict_of(find_task(task_id), answer, seed)
+        if find_task(task_id).kind == "experiment":  # a person reads it
+            assert verdict.status == "recorded"
+            continue
         assert verdict.passed, lines_of(verdict)
         assert verdict.credit == 1
 
@@ -67,7 +71,7 @@ def test_other_wrong_answers_fail_and_are_never_misnamed(task_id, number, answer
         verdict = verdict_of(find_task(task_id), answer, seed)
         assert verdict.status in ("wrong", "raised", "stub"), verdict.status
         assert verdict.names == ()
-        assert len(lines_of(verdict)) >= 2
+        assert len(lines_of(verdict)) >= (1 if verdict.status == "stub" else 2)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
@@ -82,7 +86,7 @@ def test_each_misconception_has_two_spellings_and_each_task_three_right_ones(tas
     pytest.fail("no file of answers names this task")
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+@pytest.mark.parametrize("task", COMPARED, ids=lambda task: task.id)
 def test_seeds_tell_every_two_implementations_apart(task):
     """The reference, its second spelling, and every misconception, each against all others: with 100 seeds."""
     for seed in SEEDS:
@@ -93,7 +97,7 @@ def test_seeds_tell_every_two_implementations_apart(task):
             assert verdict.alternatives == 0, seed
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+@pytest.mark.parametrize("task", COMPARED, ids=lambda task: task.id)
 def test_second_spelling_without_bugs_is_the_reference(task):
     assert verdict_of(task, task.faulty(frozenset()), 3).passed
 
@@ -150,7 +154,7 @@ def test_inputs_are_data(task):
         return json.dumps([encode(case.args) for case in task.plan(seed).cases])
 
     assert text(1) == text(1)
-    assert task.kind == "trace" or text(1) != text(2)
+    assert task.kind in ("trace", "experiment") or text(1) != text(2)
     for case in task.plan(1).cases:
         for before, after in zip(case.args, decode(json.loads(json.dumps(encode(case.args)))), strict=True):
             assert type(before) is type(after)
@@ -169,7 +173,7 @@ def test_unknown_task_names_those_that_there_are():
         find_task("rope.aply_rope")
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+@pytest.mark.parametrize("task", COMPARED, ids=lambda task: task.id)
 def test_observations_of_another_number_never_pass(task):
     verdict = judge(task, 0, [])
     assert verdict.status in ("lost", "stub")

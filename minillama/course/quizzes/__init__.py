@@ -18,6 +18,7 @@ MODULES = (
     "model",
     "generate",
     "pretrain",
+    "checkpoint",
     "scaling",
 )
 
