@@ -37,11 +37,15 @@ def test_lesson_has_what_every_lesson_has(path):
 
 @pytest.mark.parametrize("path", WRITTEN, ids=name_of)
 def test_promoted_code_is_the_packages(path):
-    homes = {task.name: task.piece.partition(":")[0] for task in tasks_of(path.stem) if task.piece}
+    pieces = [task.piece.split(":") for task in tasks_of(path.stem) if task.piece]
+    homes = {name: module for module, name in pieces}
+    helpers = [importlib.import_module(module) for module, _ in pieces]  # what stands beside a piece
     definitions = promoted(nbformat.read(path, as_version=4))
     assert definitions or not homes
     for name, code in definitions.items():
-        module = importlib.import_module(homes.get(name, f"minillama.{path.stem.partition('_')[2]}"))
+        beside = (each.__name__ for each in helpers if hasattr(each, name))
+        home = homes.get(name) or next(beside, f"minillama.{path.stem.partition('_')[2]}")
+        module = importlib.import_module(home)
         assert code == bare_code(ast.parse(inspect.getsource(getattr(module, name))).body[0]), name
 
 

@@ -17,6 +17,7 @@ LESSONS: dict[str, str] = {  # stem of the notebook -> module with its TASKS
     "07_model": "model",
     "08_generate": "generate",
     "09_pretrain": "pretrain",
+    "10_checkpoint": "checkpoint",
     "19_scaling": "scaling",
 }
 
