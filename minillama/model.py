@@ -132,6 +132,11 @@ class LlamaBase(nn.Module):
     cos: Tensor
     sin: Tensor
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are, and its tokens belong."""
+        return self.norm.weight.device
+
     def reset_rope(self, device: torch.device | str | None = None) -> None:
         """Compute the rotary tables, which are no weights: float32 on `device` whatever the weights are."""
         config = self.config

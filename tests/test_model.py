@@ -63,6 +63,12 @@ def test_truncated_cache_goes_on_as_if_nothing_had_been() -> None:
     assert relative_difference(after, model(TOKENS[:1, :25])[:, 20:]) <= TOLERANCE
 
 
+def test_a_model_says_where_its_tokens_belong() -> None:
+    model = random_llama(CONFIGS["tied"])
+    assert model.device == torch.device("cpu")
+    assert model.to("meta").device == torch.device("meta")
+
+
 def test_future_tokens_change_nothing_before_them() -> None:
     model = random_llama(CONFIGS["grouped"])
     changed = TOKENS[:1, :20].clone()

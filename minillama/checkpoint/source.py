@@ -112,7 +112,7 @@ def from_model(model: Llama, tokenizer: Tokenizer, path: Path = Path("minillama"
     weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
     formats = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16"}
     tensors = {
-        name: StoredTensor(shape=tuple(weight.shape), format=formats[weight.dtype], read=weight.detach)
+        name: StoredTensor(shape=tuple(weight.shape), format=formats[weight.dtype], read=weight.cpu)
         for name, weight in weights.items()
     }
     return Checkpoint(

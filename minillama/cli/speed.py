@@ -26,6 +26,8 @@ class Stopwatch:
     def __call__(self, tokens: Any, *args: Any, **kwargs: Any) -> Any:
         began = time.perf_counter()
         logits = self.model(tokens, *args, **kwargs)
+        if logits.is_cuda:
+            torch.cuda.synchronize(logits.device)  # it works on its own until somebody waits
         self.calls.append((int(tokens.shape[1]), time.perf_counter() - began))
         return logits
 
@@ -71,13 +73,14 @@ def measure(model: Any, prompt_tokens: int, new_tokens: int, depth: int, repetit
         cache = model.new_cache(1, depth + prompt_tokens + new_tokens)
         ids = ids.to(getattr(cache.keys, "device", "cpu"))
         if depth:
-            model(ids[:, :depth], cache=cache, last_only=True)
+            model(ids[:, :depth], cache=cache, last_only=True).sum().item()
         began = time.perf_counter()
         token = model(ids[:, depth:], cache=cache, last_only=True).argmax(-1)
+        token.item()  # waits for a device that works on its own
         middle = time.perf_counter()
         for _ in range(new_tokens):
             token = model(token, cache=cache).argmax(-1)
-        token.item()  # waits for a device that works on its own
+        token.item()
         prefill.append(middle - began)
         decode.append(time.perf_counter() - middle)
     return prompt_tokens / median(prefill[1:]), new_tokens / median(decode[1:])
