@@ -29,7 +29,7 @@ def faulty_module(bugs: Bugs) -> Callable[..., nn.Module]:
     """Attention with these bugs."""
 
     class Faulty(nn.Module):
-        def __init__(self, config: ModelConfig, layer: int = 0) -> None:
+        def __init__(self, config: ModelConfig, layer: int = 0, **parts: Any) -> None:
             super().__init__()
             self.layer, self.head_dim = layer, config.head_dim
             wide, narrow = config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim

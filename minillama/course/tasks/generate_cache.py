@@ -29,8 +29,9 @@ class _Plain:
     """A cache of lists; `bugs` are those of cache.KVCache."""
 
     bugs: Bugs = frozenset()
+    padding: Tensor | None = None
 
-    def __init__(self, n_layers: int, batch_size: int, max_len: int, n_kv_heads: int, head_dim: int, **_: Any) -> None:
+    def __init__(self, n_layers: int, batch_size: int, max_len: int, n_kv_heads: int, head_dim: int, *_: Any) -> None:
         self.empty = torch.zeros(batch_size, 0, n_kv_heads, head_dim)
         self.keys, self.values = [self.empty] * n_layers, [self.empty] * n_layers
         self.max_len, self.batch_size = max_len, batch_size
