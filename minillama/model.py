@@ -45,6 +45,8 @@ class Pieces:
     merge_shards: Callable[..., dict[str, Tensor]] | None = None  # None: the one of minillama.checkpoint, above
     hf_names_to_meta: Callable[..., dict[str, Any]] | None = None
     fits_in_memory: Callable[..., bool] | None = None
+    LoRALinear: Callable[..., nn.Module] | None = None  # None: those of train/lora.py, which stand above
+    merge: Callable[[Any], None] | None = None  # of an adapter into its matrix
 
 
 def count_parameters(config: ModelConfig) -> int:

@@ -22,6 +22,7 @@ HOMES = {
     "quantize_q8_0": "quant", "quantize_q4_0": "quant", "dequantize_q4_0": "quant",
     "permute_hf_to_meta": "rope", "merge_shards": "checkpoint", "hf_names_to_meta": "checkpoint",
     "fits_in_memory": "checkpoint",
+    "LoRALinear": "lora", "merge": "lora",
 }  # fmt: skip
 
 

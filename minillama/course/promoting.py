@@ -51,7 +51,7 @@ def promote(task_id: str, answer: Any) -> Message:
     write_text(path, source)
     note_progress(task.id, promoted=True, **({} if in_lesson() else {"passed": True}))
     lines = [f"It is in my_llama/{path.parent.name}/{path.name}."]
-    if task.name in HOMES:
+    if HOMES.get(task.name) == path.parent.name:
         lines.append('`minillama.load(pieces="my_llama")` runs it.')
     if len(_versions(task)):
         lines.append(f'The one before is kept: `course.undo("{task.id}")` brings it back.')

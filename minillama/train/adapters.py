@@ -24,9 +24,10 @@ from minillama.checkpoint.tensors import to_dtype
 from minillama.config import ModelConfig
 from minillama.errors import CheckpointError, ConfigError
 from minillama.model import Llama, Pieces
+from minillama.quant.engine.model import QuantizedLlama
 from minillama.rope import permute_hf_to_meta, permute_meta_to_hf
 from minillama.tokenizer import Tokenizer
-from minillama.train.lora import TARGETS, LoRAConfig, add_lora, lora_layers
+from minillama.train.lora import TARGETS, LoRAConfig, add_lora, lora_layers, merge_all
 
 WEIGHTS = "adapter_model.safetensors"
 OLD_WEIGHTS = "adapter_model.bin"
@@ -185,20 +186,26 @@ def read_adapter(folder: Path, config: ModelConfig) -> Adapter:
     return adapter
 
 
-def load_adapted(path: str | Path | None, adapter: Path, **options: Any) -> tuple[Llama, Tokenizer]:
+def load_adapted(
+    path: str | Path | None, adapter: Path, *, merged: bool = False, **options: Any
+) -> tuple[Llama, Tokenizer]:
     """Load a model with an adapter beside its matrices, which may be quantized: the torch model in either case.
 
     Args:
         path: see `load`.
         adapter: folder with an adapter in PEFT's format.
-        options: other arguments of `load`.
+        merged: add it to the matrices, which have to be floats, so that it costs nothing more.
+        options: other arguments of `load`, its pieces too.
 
     Raises:
         CheckpointError: see `load` and read_adapter.
+        ConfigError: see `load`; or it is to be merged, and a matrix is quantized.
     """
-    model, tokenizer = load(path, pieces=Pieces(), **options)
-    assert isinstance(model, Llama)  # as it always is where pieces are given
+    model, tokenizer = load(path, **({"pieces": Pieces()} | options))
+    assert not isinstance(model, QuantizedLlama)  # as it never is where pieces are given
     attach(model, read_adapter(adapter, model.config))
+    if merged:
+        merge_all(model)
     return model.eval(), tokenizer
 
 

@@ -101,7 +101,8 @@ def finetune(
     """Teach a model; goes on from `out`/checkpoint.pt when that is there.
 
     Args:
-        model: as `load` gives it with pieces=Pieces(): the torch model, of float or quantized matrices.
+        model: as `load` gives it with pieces=Pieces(), or "my_llama", whose LoRALinear then makes the adapters: the
+            torch model, of float or quantized matrices.
         tokenizer: of the model.
         source: what it learns from.
         config: the recipe; its seed is that of the adapters too.

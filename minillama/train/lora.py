@@ -7,6 +7,7 @@ Source: Hu et al. 2022, "LoRA: Low-Rank Adaptation of Large Language Models", se
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,16 +58,11 @@ class LoRALinear(nn.Module):
 
     Args:
         linear: the layer with W, nn.Linear without bias or QuantLinear; it is frozen.
-        rank, alpha, dropout, rank_stabilized: see LoRAConfig.
+        rank, alpha, dropout: see LoRAConfig.
     """
 
     def __init__(
-        self,
-        linear: nn.Linear | QuantLinear,
-        rank: int = 8,
-        alpha: float = 16.0,
-        dropout: float = 0.0,
-        rank_stabilized: bool = False,
+        self, linear: nn.Linear | QuantLinear, rank: int = 8, alpha: float = 16.0, dropout: float = 0.0
     ) -> None:
         super().__init__()
         device = linear.weight.device if isinstance(linear, nn.Linear) else None
@@ -74,7 +70,7 @@ class LoRALinear(nn.Module):
         self.lora_a = nn.Parameter(torch.empty(rank, linear.in_features, device=device))  # (r, K)
         self.lora_b = nn.Parameter(torch.zeros(linear.out_features, rank, device=device))  # (N, r)
         nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
-        self.scale = alpha / math.sqrt(rank) if rank_stabilized else alpha / rank
+        self.scale = alpha / rank
         self.dropout = nn.Dropout(dropout)
         self.merged = False
 
@@ -90,7 +86,6 @@ class LoRALinear(nn.Module):
         return y + (self.scale * low @ self.lora_b.T).to(y.dtype)
 
 
-@torch.no_grad()
 def merge(layer: LoRALinear) -> None:
     """Add the adapter to W itself, so that it costs nothing more. Merging twice does no more than once.
 
@@ -100,8 +95,9 @@ def merge(layer: LoRALinear) -> None:
     if isinstance(layer.linear, QuantLinear):
         raise ConfigError("the base is quantized, expected floats: write a merged checkpoint from the adapter instead")
     if not layer.merged:
-        weight = layer.linear.get_parameter("weight")
-        weight.add_(layer.delta().to(weight.dtype))
+        weight = layer.linear.weight
+        with torch.no_grad():
+            weight.add_(layer.delta().to(weight.dtype))
         layer.merged = True
 
 
@@ -118,7 +114,7 @@ def add_lora(model: nn.Module, config: LoRAConfig, seed: int = 0) -> dict[str, L
     """Freeze a model and put adapters beside some of its matrices, in place.
 
     Args:
-        model: a Llama of float or quantized matrices.
+        model: a Llama of float or quantized matrices; its own pieces make the adapters where they have a LoRALinear.
         config: which, and how large.
         seed: of every A.
 
@@ -132,20 +128,37 @@ def add_lora(model: nn.Module, config: LoRAConfig, seed: int = 0) -> dict[str, L
         raise ConfigError("the model has adapters already: load it again")
     model.requires_grad_(False)
     found = [name for name, _ in model.named_modules() if name.rpartition(".")[2] in config.targets]
+    kind = _own_piece(model, "LoRALinear") or LoRALinear
+    alpha = config.alpha * math.sqrt(config.rank) if config.rank_stabilized else config.alpha  # the layer divides by r
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for name in found:
             linear = model.get_submodule(name)
             if not isinstance(linear, nn.Linear | QuantLinear):
                 raise ConfigError(f"{name} is a {type(linear).__name__}, expected nn.Linear or QuantLinear")
-            layer = LoRALinear(linear, config.rank, config.alpha, config.dropout, config.rank_stabilized)
-            model.set_submodule(name, layer)
+            model.set_submodule(name, kind(linear, config.rank, alpha, config.dropout))
     return lora_layers(model)
 
 
 def lora_layers(model: nn.Module) -> dict[str, LoRALinear]:
-    """The adapted layers of a model by the canonical name of their matrix."""
-    return {name: layer for name, layer in model.named_modules() if isinstance(layer, LoRALinear)}
+    """The adapted layers of a model, whoever wrote their class, by the canonical name of their matrix."""
+    found: dict[str, Any] = dict(model.named_modules())
+    return {name: layer for name, layer in found.items() if hasattr(layer, "lora_a") and hasattr(layer, "lora_b")}
+
+
+def merge_all(model: nn.Module) -> None:
+    """Add every adapter of a model to its matrix, by the `merge` of the model's own pieces where they have one.
+
+    Raises:
+        ConfigError: a matrix is quantized.
+    """
+    join = _own_piece(model, "merge") or merge
+    for layer in lora_layers(model).values():
+        join(layer)
+
+
+def _own_piece(model: nn.Module, name: str) -> Any:
+    return getattr(getattr(model, "pieces", None), name, None)
 
 
 def trainable_parameters(model: nn.Module) -> list[nn.Parameter]:

@@ -27,3 +27,5 @@ def test_what_shows_a_fault_is_said():
 def test_a_task_without_a_piece_is_refused():
     with pytest.raises(ConfigError, match="no piece in the model"):
         damage("rope.rotate_step")
+    with pytest.raises(ConfigError, match="no piece in the model"):
+        damage("tokenizer.merge")

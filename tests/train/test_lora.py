@@ -84,7 +84,8 @@ def test_parameters_of_llama_2_7b():
 
 @pytest.mark.parametrize("rank_stabilized", [False, True])
 def test_the_scale_is_the_papers(rank_stabilized):
-    layer = LoRALinear(nn.Linear(6, 5, bias=False), rank=4, alpha=6.0, rank_stabilized=rank_stabilized)
+    model = nn.ModuleDict({"wq": nn.Linear(6, 5, bias=False)})
+    layer = add_lora(model, LoRAConfig(rank=4, alpha=6.0, rank_stabilized=rank_stabilized))["wq"]
     nn.init.ones_(layer.lora_b)
     x = torch.randn(3, 6)
     scale = 6 / 2 if rank_stabilized else 6 / 4
