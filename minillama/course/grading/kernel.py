@@ -4,7 +4,9 @@ Takes the place of nbval's RunningKernel, whose loops wait for as long as messag
 """
 
 import contextlib
+import subprocess
 import time
+from collections import deque
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -17,7 +19,7 @@ from minillama.course.grading.limits import Limits
 from minillama.course.grading.sandbox import START_SECONDS, Place, Sandbox
 from minillama.course.grading.watching import Watch
 
-SLICE_S = 0.2
+SLICE_S = 0.05
 MAX_MESSAGE_BYTES = 16 << 20
 SOCKETS = ("s-1", "s-2", "s-3", "s-4", "s-5")
 START_TIMES = 3  # as long as usual, for a machine that is busy
@@ -28,15 +30,15 @@ class SandboxedKernel(RunningKernel):
 
     Args:
         place: where.
-        limits: for all kernels of one submission together.
+        limits: for it.
         deadline: of the submission, by time.monotonic().
-        said: bytes that earlier kernels of the submission have sent.
     """
 
-    def __init__(self, place: Place, limits: Limits, deadline: float, said: int = 0) -> None:
-        self.limits, self.deadline, self.said = limits, deadline, said
+    def __init__(self, place: Place, limits: Limits, deadline: float) -> None:
+        self.limits, self.deadline, self.said = limits, deadline, 0
         self.cell_deadline = deadline
         self.reason = ""
+        self.waiting: deque[Any] = deque()  # messages that came while another was waited for
         self.sandbox = Sandbox(place, limits)
         self.watch = Watch(self.sandbox, limits, deadline)
         self.context = zmq.Context()
@@ -73,30 +75,41 @@ class SandboxedKernel(RunningKernel):
             queue.Empty: the kernel has ended, the time is up, it has said too much, or nothing that can be understood.
         """
         end = min(self.cell_deadline, time.monotonic() + timeout if timeout is not None else self.cell_deadline)
-        get = {"iopub": self.kc.get_iopub_msg, "shell": self.kc.get_shell_msg}[stream]
         while True:
             alive, left = self.sandbox.is_alive(), end - time.monotonic()
+            if stream == "shell":  # what is printed meanwhile must not pile up unseen
+                self._take_waiting()
+            elif self.waiting:
+                return self.waiting.popleft()
             if left <= 0:
                 if time.monotonic() >= self.cell_deadline:
                     self._end("a cell took too long")
                 raise Empty
             try:
-                message = get(timeout=min(left, SLICE_S))
+                return self._receive(stream, min(left, SLICE_S))
             except Empty:
                 if not alive:
                     raise
-                continue
-            except Exception as error:  # forged or damaged: whatever deserialising hostile bytes may raise
-                self._end(f"it sent a message that is none ({type(error).__name__})")
-                raise Empty from error
-            self._count(message)
-            return message
 
-    def _count(self, message: Any) -> None:
+    def _take_waiting(self) -> None:
+        with contextlib.suppress(Empty):
+            while self.sandbox.is_alive():
+                self.waiting.append(self._receive("iopub", 0))
+
+    def _receive(self, stream: str, timeout: float) -> Any:
+        get = self.kc.get_iopub_msg if stream == "iopub" else self.kc.get_shell_msg
+        try:
+            message = get(timeout=timeout)
+        except Empty:
+            raise
+        except Exception as error:  # forged or damaged: whatever deserialising hostile bytes may raise
+            self._end(f"it sent a message that is none ({type(error).__name__})")
+            raise Empty from error
         self.said += _size(message.get("content"))
         if self.said > self.limits.output_bytes:
             self._end(f"it sent more than {self.limits.output_bytes >> 20} MB of output")
             raise Empty
+        return message
 
     def _end(self, reason: str) -> None:
         self.reason = self.reason or reason
@@ -113,14 +126,21 @@ class SandboxedKernel(RunningKernel):
         """Why it was ended, or did end, in words; empty while it runs."""
         if self.is_alive():
             return ""
-        return self.reason or self.watch.reason or "its process ended"
+        return self.watch.reason or self.reason or "its process ended"
 
     def is_alive(self) -> bool:
         return self.sandbox.is_alive()
 
+    def outlives(self, seconds: float) -> bool:
+        """Does it still run after so long?"""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.sandbox.process.wait(timeout=seconds)
+        return self.is_alive()
+
     def interrupt(self) -> None:
-        """nbval asks for it when a cell took too long: whoever ignores its own time limit is ended."""
-        self._end("a cell took too long")
+        """nbval asks for it when no reply comes: whoever ignores its own time limit is ended."""
+        if self.is_alive():
+            self._end("a cell took too long")
 
     def stop(self) -> None:
         """End the kernel and everything that belongs to it; may be called again."""

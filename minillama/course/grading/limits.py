@@ -19,7 +19,7 @@ class Limits:
         cpu_s: seconds of processor time, for each process.
         memory_bytes: resident memory of all its processes; also the most private memory that one of them may ask for.
         processes: how many processes and threads.
-        output_bytes: that it may send to the grader.
+        output_bytes: that one kernel may send to the grader.
         disk_bytes: in its temporary folder, and again in shared memory.
         files: in its temporary folder.
         revivals: how often its kernel is started again after it died, for the answers that come after.

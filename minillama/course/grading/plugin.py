@@ -28,6 +28,7 @@ from minillama.course.judging import judge
 from minillama.course.record import Task
 
 SUFFIX = ".graded"  # of a rebuilt notebook's file
+SOON_S = 1.0  # for a kernel to end that was asked to
 BROKEN = (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED)
 
 
@@ -58,15 +59,15 @@ class Grading:
     deadline: float = 0.0
     failure: str = ""  # of the grader itself
     revived: int = 0
-    ran: list[str] = field(default_factory=list)  # sources of cells that the kernel outlived
+    ran: list[tuple[str, str]] = field(default_factory=list)  # task and source of cells that the kernel outlived
+    running: str = ""  # the task of the cell that was run last
     waiting: list[str] = field(default_factory=list)  # lines that fill empty places, for the cell that comes next
     supplied: list[str] = field(default_factory=list)  # and those that were run
 
     def start_kernel(self) -> SandboxedKernel:
         """A kernel for the cells that come."""
-        said = self.kernel.said if self.kernel is not None else 0
         try:
-            self.kernel = SandboxedKernel(self.place, self.limits, self.deadline, said)
+            self.kernel = SandboxedKernel(self.place, self.limits, self.deadline)
         except RuntimeError as error:
             self.failure = str(error)
             raise
@@ -143,6 +144,7 @@ class GradedCell(nbval.plugin.IPyNbCell):
         """Run it as nbval does, within its time, and with its candidates at hand."""
         kernel, grading = self.parent.kernel, self.grading
         kernel.start_cell(grading.limits.cell_s)
+        grading.running = self.task_id
         if self.role != SHOW:
             self.run_answer()
             return
@@ -165,7 +167,7 @@ class GradedCell(nbval.plugin.IPyNbCell):
             super().runtest()
         finally:
             if self.parent.kernel.is_alive():
-                self.grading.ran.append(self.cell.source)
+                self.grading.ran.append((self.task_id, self.cell.source))
 
     def compare_outputs(self, test: Any, ref: Any, skip_compare: Any = None) -> bool:
         """What nbval asks of a cell whose output counts: here, of the reference."""
@@ -197,17 +199,26 @@ class GradedFile(nbval.plugin.IPyNbFile):
             self.kernel.stop()
 
     def revive(self) -> None:
-        """Start another kernel, and run there what ran to its end in the one before."""
+        """Start another kernel, and run there what ran to its end in the one before, but for what it died of."""
         grading = self.grading
         grading.revived += 1
         grading.notes.append(f"Its kernel was started again: {self.kernel.why()}.")
-        self.kernel.stop()
+        grading.ran = [(task, source) for task, source in grading.ran if not task or task != grading.running]
         self.timed_out = False
+        while (deadly := self._replay()) is not None:
+            grading.ran.remove(deadly)
+
+    def _replay(self) -> tuple[str, str] | None:
+        """Start a kernel and run everything there; what it dies of, soon after it ran, if it does."""
+        grading = self.grading
+        self.kernel.stop()
         self.kernel = grading.start_kernel()
-        for source in [*grading.ran, *grading.supplied]:
-            if self.kernel.is_alive():
-                self.kernel.start_cell(grading.limits.cell_s)
-                self.kernel.run_quietly(source)
+        for task, source in [*grading.ran, *(("", source) for source in grading.supplied)]:
+            self.kernel.start_cell(grading.limits.cell_s)
+            self.kernel.run_quietly(source)
+            if task and not self.kernel.outlives(SOON_S):
+                return task, source
+        return None
 
 
 def run(grading: Grading, notebook: Path) -> None:

@@ -66,6 +66,7 @@ class Sandbox:
     def __init__(self, place: Place, limits: Limits) -> None:
         self.place, self.limits = place, limits
         self.key = secrets.token_hex(16)
+        self.ended = False
         self.folder = INNER if place.kind == BUBBLEWRAP else str(place.scratch / secrets.token_hex(4))
         if place.kind == BUBBLEWRAP:
             self._start_in_bubblewrap()
@@ -147,10 +148,12 @@ class Sandbox:
 
     def kill(self) -> None:
         """End every process of it. Those that left its session are found by watching.end_strays()."""
-        for number in (self.first_process, self.process.pid):
+        if self.ended:
+            return
+        self.ended = True
+        for number in (self.first_process, self.process.pid) if self.process.poll() is None else ():
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                if self.process.poll() is None or number != self.process.pid:
-                    os.kill(number, signal.SIGKILL)
+                os.kill(number, signal.SIGKILL)
         if self.place.kind == LIMITS_ONLY:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)

@@ -73,7 +73,10 @@ class Worker:
             ) from error
         if not line:
             raise WorkerEndedError("the grader's own process ended early")
-        return from_json(LearnerResult, json.loads(line))
+        reply = json.loads(line)
+        if "error" in reply:
+            raise WorkerEndedError(f"the grader's own process failed: {reply['error']}")
+        return from_json(LearnerResult, reply)
 
     def close(self) -> None:
         """End it, and what it has started."""
@@ -114,8 +117,11 @@ def main() -> None:
     engine = Engine(load_course(Path(setting["root"]), pack), rules, pack)
     try:
         for line in sys.stdin:
-            result = engine.grade(from_json(Submission, json.loads(line)))
-            answers.write(json.dumps(to_json(result)) + "\n")
+            try:
+                reply = to_json(engine.grade(from_json(Submission, json.loads(line))))
+            except Exception as error:  # the grader reports it, and starts another worker
+                reply = {"error": f"{type(error).__name__}: {error}"[:300]}
+            answers.write(json.dumps(reply) + "\n")
             answers.flush()
     finally:
         engine.close()
