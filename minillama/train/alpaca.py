@@ -7,7 +7,7 @@ Samples of like length share a batch, whose rows are padded on the right. The lo
 to end without the padding, and each attends to itself alone: packed, and nothing leaks from one sample into another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,58 +89,6 @@ class Sample:
     cut: bool = False
 
 
-def encode_sample(
-    record: Record, tokenizer: Tokenizer, max_tokens: int = 512, template: str = "stanford", whole: bool = False
-) -> Sample | None:
-    """A record's ids. Prompt and response are encoded apart, as they are when the model answers.
-
-    Args:
-        record: see records.Record.
-        tokenizer: of the model.
-        max_tokens: of the whole; a longer response is cut, and EOS follows nevertheless.
-        template: see format_prompt.
-        whole: see mask_labels.
-
-    Returns:
-        None where the prompt leaves no room for a token and EOS.
-    """
-    prompt = tokenizer.encode(format_prompt(record.instruction, record.input, template))
-    response = tokenizer.encode(record.output, bos=False)
-    room = max_tokens - len(prompt) - 1
-    if room < 1:
-        return None
-    tokens = [*prompt, *response[:room], *tokenizer.encode("", bos=False, eos=True)]
-    labels = mask_labels(tokens, len(prompt), whole)
-    return Sample(tokens=tokens, labels=labels, has_input=bool(record.input), cut=len(response) > room)
-
-
-def encode_samples(
-    records: Sequence[Record],
-    tokenizer: Tokenizer,
-    max_tokens: int = 512,
-    template: str = "stanford",
-    whole: bool = False,
-) -> tuple[list[Sample], list[Finding]]:
-    """All records' samples, with findings about the long ones; arguments as for encode_sample.
-
-    Raises:
-        DataError: no record fits.
-    """
-    pairs = [(record, encode_sample(record, tokenizer, max_tokens, template, whole)) for record in records]
-    samples = [sample for _, sample in pairs if sample]
-    if not samples:
-        raise DataError(f"none of {len(records)} prompts leaves room in {max_tokens} tokens: allow more")
-    left_out = tuple(record.number for record, sample in pairs if sample is None)
-    cut = tuple(record.number for record, sample in pairs if sample and sample.cut)
-    rule = f"prompt, response and EOS are more than {max_tokens} tokens"
-    return samples, [
-        Finding(
-            name=TOO_LONG, rule=f"the prompt alone leaves no room in {max_tokens}", then="left out", numbers=left_out
-        ),
-        Finding(name=CUT, rule=rule, then="cut, EOS kept", numbers=cut),
-    ]
-
-
 def collate(samples: Sequence[Sample], pad_id: int = 0) -> Batch:
     """Samples as rows of one length, padded on the right.
 
@@ -163,6 +111,74 @@ def collate(samples: Sequence[Sample], pad_id: int = 0) -> Batch:
     return Batch(tokens, weights)
 
 
+@dataclass(frozen=True, kw_only=True)
+class AlpacaPieces:
+    """What turns records into batches; each can be replaced by one of the same signature."""
+
+    format_prompt: Callable[..., str] = format_prompt
+    mask_labels: Callable[..., list[int]] = mask_labels
+    collate: Callable[..., Batch] = collate
+
+
+def encode_sample(
+    record: Record,
+    tokenizer: Tokenizer,
+    max_tokens: int = 512,
+    template: str = "stanford",
+    whole: bool = False,
+    pieces: AlpacaPieces = AlpacaPieces(),
+) -> Sample | None:
+    """A record's ids. Prompt and response are encoded apart, as they are when the model answers.
+
+    Args:
+        record: see records.Record.
+        tokenizer: of the model.
+        max_tokens: of the whole; a longer response is cut, and EOS follows nevertheless.
+        template: see format_prompt.
+        whole: see mask_labels.
+        pieces: see AlpacaPieces.
+
+    Returns:
+        None where the prompt leaves no room for a token and EOS.
+    """
+    prompt = tokenizer.encode(pieces.format_prompt(record.instruction, record.input, template))
+    response = tokenizer.encode(record.output, bos=False)
+    room = max_tokens - len(prompt) - 1
+    if room < 1:
+        return None
+    tokens = [*prompt, *response[:room], *tokenizer.encode("", bos=False, eos=True)]
+    labels = pieces.mask_labels(tokens, len(prompt), whole)
+    return Sample(tokens=tokens, labels=labels, has_input=bool(record.input), cut=len(response) > room)
+
+
+def encode_samples(
+    records: Sequence[Record],
+    tokenizer: Tokenizer,
+    max_tokens: int = 512,
+    template: str = "stanford",
+    whole: bool = False,
+    pieces: AlpacaPieces = AlpacaPieces(),
+) -> tuple[list[Sample], list[Finding]]:
+    """All records' samples, with findings about the long ones; arguments as for encode_sample.
+
+    Raises:
+        DataError: no record fits.
+    """
+    pairs = [(record, encode_sample(record, tokenizer, max_tokens, template, whole, pieces)) for record in records]
+    samples = [sample for _, sample in pairs if sample]
+    if not samples:
+        raise DataError(f"none of {len(records)} prompts leaves room in {max_tokens} tokens: allow more")
+    left_out = tuple(record.number for record, sample in pairs if sample is None)
+    cut = tuple(record.number for record, sample in pairs if sample and sample.cut)
+    rule = f"prompt, response and EOS are more than {max_tokens} tokens"
+    return samples, [
+        Finding(
+            name=TOO_LONG, rule=f"the prompt alone leaves no room in {max_tokens}", then="left out", numbers=left_out
+        ),
+        Finding(name=CUT, rule=rule, then="cut, EOS kept", numbers=cut),
+    ]
+
+
 class SampleBatches:
     """Samples in an order that depends on the seed alone: a data.Source.
 
@@ -174,15 +190,23 @@ class SampleBatches:
         batch_size: samples a step.
         micro_batch_size: rows that are computed together; None for the whole step at once.
         seed: of the order.
+        pieces: see AlpacaPieces.
 
     Raises:
         DataError: fewer samples than a batch.
     """
 
-    def __init__(self, samples: Sequence[Sample], batch_size: int, micro_batch_size: int | None = None, seed: int = 0):
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        batch_size: int,
+        micro_batch_size: int | None = None,
+        seed: int = 0,
+        pieces: AlpacaPieces = AlpacaPieces(),
+    ) -> None:
         if not 0 < batch_size <= len(samples):
             raise DataError(f"{len(samples)} samples, expected at least a batch of {batch_size}: take a smaller batch")
-        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.samples, self.batch_size, self.seed, self.pieces = samples, batch_size, seed, pieces
         self.micro_batch_size = micro_batch_size or batch_size
         self.steps_per_epoch = len(samples) // batch_size
         self._epoch, self._plan = -1, np.empty((0, 0), dtype=np.int64)
@@ -206,4 +230,4 @@ class SampleBatches:
             self._epoch, self._plan = epoch, self._planned(epoch)
         samples = [self.samples[index] for index in self._plan[place]]
         starts = range(0, len(samples), self.micro_batch_size)
-        return [collate(samples[start : start + self.micro_batch_size]) for start in starts]
+        return [self.pieces.collate(samples[start : start + self.micro_batch_size]) for start in starts]

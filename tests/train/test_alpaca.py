@@ -14,6 +14,7 @@ from minillama.loss import IGNORE
 from minillama.model import Llama
 from minillama.tokenizer import Tokenizer
 from minillama.train.alpaca import (
+    AlpacaPieces,
     Sample,
     SampleBatches,
     collate,
@@ -108,6 +109,27 @@ def test_nothing_leaks_between_samples(bundled: tuple[Llama, Tokenizer], loss: C
         together, weight = loss(model, collate([sample for sample in samples if sample], pad_id))
         assert together.item() == pytest.approx(sum(alone), rel=1e-5)
         assert weight == sum(label != IGNORE for sample in samples if sample for label in sample.labels)
+
+
+def test_pieces_take_their_places(bundled: tuple[Llama, Tokenizer]) -> None:
+    _, tokenizer = bundled
+    used: list[str] = []
+
+    def noting(piece: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            used.append(piece.__name__)
+            return piece(*arguments)
+
+        return call
+
+    mine = AlpacaPieces(
+        format_prompt=noting(format_prompt), mask_labels=noting(mask_labels), collate=noting(collate)
+    )  # fmt: skip
+    samples, _ = encode_samples([RECORD] * 3, tokenizer, pieces=mine)
+    (batch,) = SampleBatches(samples, 2, pieces=mine).batches(0)
+    assert used == ["format_prompt", "mask_labels"] * 3 + ["collate"]
+    assert samples == encode_samples([RECORD] * 3, tokenizer)[0]
+    assert torch.equal(batch.tokens, collate(samples[:2]).tokens)
 
 
 def _samples(count: int) -> list[Sample]:
