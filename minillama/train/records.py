@@ -115,7 +115,7 @@ def _record(row: Any, number: int, path: Path) -> Record:
     return Record(**{field: row[field] for field in FIELDS}, number=number)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Rule:
     """What can be wrong with a record.
 
@@ -143,53 +143,48 @@ def prompt_key(record: Record) -> tuple[str, str]:
 
 
 RULES = (
+    Rule("empty output", "the output is empty or blank", "left out", lambda r: not r.output.strip()),
     Rule(
-        name="empty output",
-        text="the output is empty or blank",
-        then="left out",
-        holds=lambda r: not r.output.strip(),
+        "output is only a note",
+        "nothing but <...> without =, or 'no output' or 'no input' with any signs around it",
+        "left out",
+        lambda r: bool(NOTES.fullmatch(r.output)),
     ),
     Rule(
-        name="output is only a note",
-        text="nothing but <...> without =, or 'no output' or 'no input' with any signs around it",
-        then="left out",
-        holds=lambda r: bool(NOTES.fullmatch(r.output)),
+        "output runs on",
+        "a line of the output begins with 'Instruction:', a number before it or not",
+        "left out",
+        lambda r: bool(RUNS_ON.search(r.output)),
     ),
     Rule(
-        name="output runs on",
-        text="a line of the output begins with 'Instruction:', a number before it or not",
-        then="left out",
-        holds=lambda r: bool(RUNS_ON.search(r.output)),
+        "input says there is none",
+        "'no input' or 'noinput', with 'needed' or 'required' or not, any signs around; or 'n/a', 'none'",
+        "mended",
+        lambda r: bool(NO_INPUT.fullmatch(r.input.strip())),
     ),
     Rule(
-        name="input says there is none",
-        text="'no input' or 'noinput', with 'needed' or 'required' or not, any signs around; or 'n/a', 'none'",
-        then="mended",
-        holds=lambda r: bool(NO_INPUT.fullmatch(r.input.strip())),
+        "input has a URL",
+        "http:// or https:// stands in the input: the model cannot read the page",
+        "left out",
+        lambda r: bool(URL.search(r.input)),
     ),
     Rule(
-        name="input has a URL",
-        text="http:// or https:// stands in the input: the model cannot read the page",
-        then="left out",
-        holds=lambda r: bool(URL.search(r.input)),
+        "input copied from the instruction",
+        "the input stands word for word in the instruction too",
+        "kept",
+        lambda r: bool(r.input.strip()) and r.input.strip() in r.instruction,
     ),
     Rule(
-        name="input copied from the instruction",
-        text="the input stands word for word in the instruction too",
-        then="kept",
-        holds=lambda r: bool(r.input.strip()) and r.input.strip() in r.instruction,
+        "output copies the input",
+        "both are the same but for spaces around them",
+        "kept",
+        lambda r: bool(r.input.strip()) and r.input.strip() == r.output.strip(),
     ),
     Rule(
-        name="output copies the input",
-        text="both are the same but for spaces around them",
-        then="kept",
-        holds=lambda r: bool(r.input.strip()) and r.input.strip() == r.output.strip(),
-    ),
-    Rule(
-        name="invisible characters",
-        text="a control or format character (Unicode Cc, Cf, Cs) other than newline and tab",
-        then="kept",
-        holds=_invisible,
+        "invisible characters",
+        "a control or format character (Unicode Cc, Cf, Cs) other than newline and tab",
+        "kept",
+        _invisible,
     ),
 )
 DUPLICATE = "asks what an earlier record asks"
