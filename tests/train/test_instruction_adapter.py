@@ -1,6 +1,5 @@
 """The bundled instruction adapter: small, loaded by name and by PEFT, and as good as its card says."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,22 +13,11 @@ from minillama.generation import generate
 from minillama.train.adapters import load_adapted, read_adapter
 from minillama.train.alpaca import format_prompt
 from minillama.train.instructions import NEVER_TRAINED, TRAINED, teach
-from minillama.train.instructions.measure import measure
+from minillama.train.instructions.measure import measure, read_card
 
 MOST_BYTES = 2_500_000
 REMEASURED = ("repeat", "what_lost", "second")  # kinds
 TOLERANCE = 0.04  # of a share: processors round differently, and a close answer may change
-
-
-@pytest.fixture(scope="module")
-def card() -> str:
-    return bundled_adapter().with_suffix(".md").read_text(encoding="utf-8")
-
-
-def _rows(card: str) -> dict[str, tuple[float, float, int]]:
-    """Kind -> shares before and after, and how many tasks, from the card's table."""
-    found = re.findall(r"^\| (\w+) \| (\d+)% \| (\d+)% \| (\d+) \|$", card, re.MULTILINE)
-    return {kind: (int(before) / 100, int(after) / 100, int(n)) for kind, before, after, n in found}
 
 
 def test_it_is_small_and_is_what_the_recipe_makes() -> None:
@@ -42,8 +30,8 @@ def test_it_is_small_and_is_what_the_recipe_makes() -> None:
     assert len(adapter.weights) == 7 * model.config.n_layers
 
 
-def test_the_card_names_every_kind_and_half_of_them_are_learned(card: str) -> None:
-    rows = _rows(card)
+def test_the_card_names_every_kind_and_half_of_them_are_learned() -> None:
+    rows = read_card(bundled_adapter())
     assert set(rows) == {*TRAINED, *NEVER_TRAINED}
     learned = [after for kind, (_, after, _) in rows.items() if kind in TRAINED]
     assert sum(after > 0.8 for after in learned) >= len(learned) / 2
@@ -51,8 +39,8 @@ def test_the_card_names_every_kind_and_half_of_them_are_learned(card: str) -> No
 
 
 @pytest.mark.parametrize("kind", REMEASURED)
-def test_the_card_says_what_is_measured(card: str, kind: str) -> None:
-    _, after, count = _rows(card)[kind]
+def test_the_card_says_what_is_measured(kind: str) -> None:
+    _, after, count = read_card(bundled_adapter())[kind]
     model, tokenizer = load_adapted(None, bundled_adapter(), quant="none", dtype="float32")
     (score,) = measure(model, tokenizer, count, kinds=[kind])
     assert len(score.tasks) == count

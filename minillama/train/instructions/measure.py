@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from minillama.generation import generate_batch
 from minillama.model import Llama
@@ -78,3 +80,14 @@ def measure(
         scores.append(Score(kind=kind, tasks=asked, answers=answers))
         report(scores[-1])
     return scores
+
+
+def read_card(adapter: Path) -> dict[str, tuple[float, float, int]]:
+    """What the card beside an adapter says of each kind: the shares right before and after, and of how many tasks.
+
+    Args:
+        adapter: its folder; the card has the same name and ends in .md.
+    """
+    text = adapter.with_suffix(".md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| (\w+) \| (\d+)% \| (\d+)% \| (\d+) \|$", text, re.MULTILINE)
+    return {kind: (int(before) / 100, int(after) / 100, int(n)) for kind, before, after, n in found}
