@@ -1,6 +1,7 @@
 """Pictures and controls of the lessons."""
 
 from minillama.viz import (
+    alpaca,
     attention,
     checkpoint,
     explorer,
@@ -27,6 +28,7 @@ __all__ = [
     "Control",
     "Explorer",
     "Picture",
+    "alpaca",
     "attention",
     "checkpoint",
     "explore",

@@ -122,6 +122,8 @@ class Storyteller:
         max_new_tokens: how far each story goes.
     """
 
+    entry, end, warmth = "beginning", " …", 0.7  # the words beside the box, what follows a text, the first temperature
+
     def __init__(self, model: Any, tokenizer: Any, prompt: str = OPENING, max_new_tokens: int = 160) -> None:
         self.model, self.tokenizer, self.prompt, self.max_new_tokens = model, tokenizer, prompt, max_new_tokens
         self._first: str | None = None
@@ -135,12 +137,12 @@ class Storyteller:
         """The story as a quiet box, the beginning in bold."""
         told = self.tell(prompt, seed, temperature)[len(prompt) :]
         style = f"border-left:4px solid {FAINT};padding:.2em .8em;max-width:44em;white-space:pre-wrap;line-height:1.5"
-        return f"<div style='{style}'><b>{html.escape(prompt)}</b>{html.escape(told)} …</div>"
+        return f"<div style='{style}'><b>{html.escape(prompt)}</b>{html.escape(told)}{self.end}</div>"
 
     def first(self) -> str:
         """The page of the first story, told once."""
         if self._first is None:
-            self._first = self.page(self.prompt)
+            self._first = self.page(self.prompt, temperature=self.warmth)
         return self._first
 
     def __repr__(self) -> str:
@@ -158,12 +160,13 @@ class Storyteller:
         """The live control; an error shows in it instead of vanishing."""
         wide = {"layout": ipywidgets.Layout(width="min(40em, 100%)"), "style": {"description_width": "7em"}}
         parts = {
-            "prompt": ipywidgets.Text(value=self.prompt, description="beginning", continuous_update=False, **wide),
+            "prompt": ipywidgets.Text(value=self.prompt, description=self.entry, continuous_update=False, **wide),
             "seed": ipywidgets.IntSlider(
                 value=1, min=1, max=20, description="seed", continuous_update=False, **wide
             ),
             "temperature": ipywidgets.FloatSlider(
-                value=0.7, min=0.0, max=2.0, step=0.1, description="temperature", continuous_update=False, **wide
+                value=self.warmth, min=0.0, max=2.0, step=0.1, description="temperature",
+                continuous_update=False, **wide,
             ),
         }  # fmt: skip
         story = ipywidgets.HTML(self.first())

@@ -14,7 +14,9 @@ LINE = 46  # characters of a line of pieces
 LETTER, GAP, PADDING = 1.0, 0.25, 0.7  # widths, in characters
 
 
-def draw_pieces(pieces: Sequence[str], ids: Sequence[int] = (), new: str = "", title: str = "") -> "Figure":
+def draw_pieces(
+    pieces: Sequence[str], ids: Sequence[int] = (), new: str = "", title: str = "", fills: Sequence[str] = ()
+) -> "Figure":
     """A text as a row of boxes, a piece each.
 
     Args:
@@ -22,6 +24,7 @@ def draw_pieces(pieces: Sequence[str], ids: Sequence[int] = (), new: str = "", t
         ids: the number of each, written below it; none for no numbers.
         new: the piece that gets a thick frame.
         title: stands above.
+        fills: the colour of each box; pale ones in turn where not given.
     """
     rows = _rows(pieces, ids)
     figure, axes = new_figure(6.4, 0.5 + (0.62 if len(ids) else 0.4) * len(rows) + (0.3 if title else 0))
@@ -29,7 +32,8 @@ def draw_pieces(pieces: Sequence[str], ids: Sequence[int] = (), new: str = "", t
     for row, line in enumerate(rows):
         left = 0.0
         for piece, width in line:
-            _box(axes, left, -row, width, piece, FILLS[place % len(FILLS)], piece == new)
+            fill = fills[place] if len(fills) else FILLS[place % len(FILLS)]
+            _box(axes, left, -row, width, piece, fill, piece == new)
             if len(ids):
                 axes.text(left + width / 2, -row - 0.48, str(ids[place]), ha="center", va="top", fontsize=7)
             left += width + GAP
