@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from minillama.course.file_drivers import on_bytes, on_file
-from minillama.course.training_drivers import groups, training_steps
+from minillama.course.training_drivers import groups, labels, rows, training_steps
 
 
 def call(answer: Callable[..., Any], *inputs: Any) -> Any:
@@ -291,4 +291,5 @@ DRIVERS: dict[str, Callable[..., Any]] = {
     "call": call, "accepts": accepts, "stream": stream, "module": module, "draws": draws, "remembers": remembers,
     "steps": steps, "processes": processes, "averaged_slope": averaged_slope,
     "groups": groups, "training_steps": training_steps, "on_bytes": on_bytes, "on_file": on_file,
+    "labels": labels, "rows": rows,
 }  # fmt: skip

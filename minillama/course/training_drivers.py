@@ -60,3 +60,31 @@ def training_steps(
         given[f"step {number}, loss"] = loss
         given[f"step {number}, weights"] = model.weight.detach().clone()
     return given
+
+
+def labels(answer: Callable[..., Any], tokens: list[int], *options: Any) -> dict[str, Any]:
+    """The answer labels tokens: its labels, and the tokens behind the call.
+
+    Args:
+        answer: (tokens, ...) -> labels.
+        tokens: ids of a sample.
+        options: further arguments.
+    """
+    return {"labels": answer(tokens, *options), "tokens": tokens}
+
+
+def rows(answer: Callable[..., Any], samples: Sequence[Sequence[Any]], *options: Any) -> dict[str, Any]:
+    """The answer lays samples into a batch: its tokens and weights, and the samples' own tokens behind the call.
+
+    Args:
+        answer: (samples, ...) -> Batch.
+        samples: tokens and labels of each.
+        options: further arguments.
+    """
+    from minillama.train.alpaca import Sample
+
+    made = [Sample(tokens=list(tokens), labels=list(wanted)) for tokens, wanted in samples]
+    batch = answer(made, *options)
+    if not (hasattr(batch, "tokens") and hasattr(batch, "weights")):
+        raise ValueError(f"it gave a {type(batch).__name__}, expected a Batch of tokens and weights")
+    return {"tokens": batch.tokens, "weights": batch.weights, "samples": [sample.tokens for sample in made]}
