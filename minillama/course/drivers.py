@@ -8,6 +8,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from minillama.course.adapter_drivers import adapter, handed, merging, stacked
 from minillama.course.file_drivers import on_bytes, on_file
 from minillama.course.training_drivers import groups, labels, rows, training_steps
 
@@ -291,5 +292,6 @@ DRIVERS: dict[str, Callable[..., Any]] = {
     "call": call, "accepts": accepts, "stream": stream, "module": module, "draws": draws, "remembers": remembers,
     "steps": steps, "processes": processes, "averaged_slope": averaged_slope,
     "groups": groups, "training_steps": training_steps, "on_bytes": on_bytes, "on_file": on_file,
+    "adapter": adapter, "merging": merging, "handed": handed, "stacked": stacked,
     "labels": labels, "rows": rows,
 }  # fmt: skip

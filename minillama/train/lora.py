@@ -90,7 +90,7 @@ def merge(layer: LoRALinear) -> None:
     """Add the adapter to W itself, so that it costs nothing more. Merging twice does no more than once.
 
     Raises:
-        ConfigError: W is quantized: what is learnt would be lost between its steps.
+        ConfigError: W is quantized: it holds no floats to add to, and rounding the sum anew would make new errors.
     """
     if isinstance(layer.linear, QuantLinear):
         raise ConfigError("the base is quantized, expected floats: write a merged checkpoint from the adapter instead")
