@@ -233,6 +233,11 @@ def by_torch_integers(raw):
     return wide.view(torch.float32)
 
 
+@right(BF16)
+def by_torchs_own(raw):
+    return torch.from_numpy(raw).view(torch.bfloat16).float()
+
+
 def bits(raw):
     return raw.copy().view(np.uint16).astype(np.uint32)
 
