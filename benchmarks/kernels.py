@@ -21,19 +21,11 @@ from minillama.quant.kernels.choose import available_paths
 from minillama.quant.kernels.layout import FORMAT_NUMBERS, PackedMatrix
 from minillama.quant.kernels.matmul import matmul
 from minillama.quant.kernels.packing import prepare
+from minillama.quant.kernels.roofline import read_all
 from minillama.quant.kernels.threads import parallel_calls, thread_count
 from minillama.quant.pages import own_pages
 
 MANY = 128
-
-
-@njit(parallel=True, nogil=True)
-def read_all(words: np.ndarray) -> int:
-    """The sum of int64 words: the plainest way to read them all."""
-    total = 0
-    for i in prange(len(words)):
-        total += words[i]
-    return total
 
 
 @njit(parallel=True, nogil=True)

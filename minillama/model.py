@@ -36,6 +36,9 @@ class Pieces:
     decode: Callable[..., str] = bpe.decode
     stream_decode: Callable[..., Iterator[str]] = bpe.stream_decode
     sample: Callable[..., Tensor] = sampling.sample
+    matvec_q4: Callable[..., Any] | None = None  # None: the quantized layers dequantize, and multiply floats
+    matvec_q8: Callable[..., Any] | None = None
+    pack_rows: Callable[..., Any] | None = None
     Block: Callable[..., nn.Module] | None = None  # None: the one of this module, which stands below
     Llama: Callable[..., nn.Module] | None = None
     quantize_q8_0: Callable[[np.ndarray], np.ndarray] | None = None  # None: the one of quant/formats.py

@@ -90,7 +90,8 @@ def load(
     plan = _plan(checkpoint, quant)
     floats = _dtype(dtype, checkpoint, plan, target, pieces or Pieces())
     engine = pieces is None and target.type == "cpu" and can_run(_matrix_formats(checkpoint, plan))
-    own = _check_memory(checkpoint, plan, floats, target, engine)
+    packs = pieces is not None and pieces.pack_rows is not None
+    own = _check_memory(checkpoint, plan, floats, target, engine, packs)
     with named(checkpoint.path):
         if engine:
             model: Llama | QuantizedLlama = _build_engine(checkpoint, plan)
@@ -112,7 +113,7 @@ def load_opened(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dt
         CheckpointError, NotEnoughMemoryError: see load.
     """
     plan = dict.fromkeys(checkpoint.tensors, "float")
-    _check_memory(checkpoint, plan, dtype, device, engine=False)
+    _check_memory(checkpoint, plan, dtype, device, engine=False, packs=False)
     with named(checkpoint.path):
         return _build(checkpoint, plan, dtype, device, Pieces())
 
@@ -191,14 +192,15 @@ def _matrix_formats(checkpoint: Checkpoint, plan: dict[str, str]) -> dict[str, s
 
 
 def _check_memory(
-    checkpoint: Checkpoint, plan: dict[str, str], dtype: torch.dtype, device: torch.device, engine: bool
+    checkpoint: Checkpoint, plan: dict[str, str], dtype: torch.dtype, device: torch.device, engine: bool, packs: bool
 ) -> int:
     """The bytes that the weights will take beside the mapped file, checked against what is free."""
     own = {"cpu": 0, device.type: 0}
     for name, tensor in checkpoint.tensors.items():
         place = device.type if plan[name] == "float" else "cpu"  # blocks stay where the processor computes with them
         target = FORMAT_OF[dtype] if plan[name] == "float" else plan[name]
-        if engine and len(tensor.shape) == 2 and (name != "tok_embeddings.weight" or checkpoint.config.tied):
+        again = engine or (packs and target == "q4_0")  # in the kernels' layout
+        if again and len(tensor.shape) == 2 and (name != "tok_embeddings.weight" or checkpoint.config.tied):
             own[place] += packed_bytes(target, tensor.shape)
         if tensor.format != target or not tensor.mapped or place != "cpu":
             stays = not engine or name == "tok_embeddings.weight" or target in IN_FILE_NUMBERS
@@ -234,19 +236,26 @@ def _assign(model: Llama, name: str, tensor: Tensor) -> None:
     setattr(module, leaf, nn.Parameter(tensor, requires_grad=old.requires_grad))
 
 
+def _kernels(pieces: Pieces, format: str) -> dict[str, Any]:
+    """Which of the pieces multiply matrices of a format."""
+    if format == "q8_0":
+        return {"matvec": pieces.matvec_q8}
+    return {"matvec": pieces.matvec_q4, "pack_rows": pieces.pack_rows} if format == "q4_0" else {}
+
+
 def _replace(
     model: Llama, name: str, blocks: np.ndarray, format: str, shape: tuple[int, ...], dtype: torch.dtype
 ) -> None:
     """Put a module that computes with blocks in the place of the one that would compute with floats."""
     rows, columns = shape
     own = model.pieces.dequantize_q4_0 if format == "q4_0" else None
-    path = name.removesuffix(".weight")
+    path, kernels = name.removesuffix(".weight"), _kernels(model.pieces, format)
     if path == "tok_embeddings":
         model.set_submodule(path, QuantEmbedding(blocks, format, (rows, columns), dtype, own))
         if model.config.tied:
-            model.output = QuantLinear(blocks, format, (rows, columns), own)
+            model.output = QuantLinear(blocks, format, (rows, columns), own, **kernels)
         return
-    model.set_submodule(path, QuantLinear(blocks, format, (rows, columns), own))
+    model.set_submodule(path, QuantLinear(blocks, format, (rows, columns), own, **kernels))
 
 
 def _build(

@@ -23,6 +23,7 @@ HOMES = {
     "permute_hf_to_meta": "rope", "merge_shards": "checkpoint", "hf_names_to_meta": "checkpoint",
     "fits_in_memory": "checkpoint",
     "LoRALinear": "lora", "merge": "lora",
+    "matvec_q4": "kernels", "matvec_q8": "kernels", "pack_rows": "kernels",
 }  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 They hold no parameters: a quantized model is read, not trained. Gradients flow through to the input, so that adapters
 can be trained on a quantized base (Dettmers et al. 2023, "QLoRA", section 3). The fast kernels are elsewhere; these
-modules run on any CPU and are what the kernels are compared with.
+modules run on any CPU and are what the kernels are compared with. Kernels of a learner's can be plugged in: one that
+multiplies a single token, and one that lays rows out for the fast products of many.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,31 @@ from torch import Tensor, nn
 from minillama.errors import ShapeError
 from minillama.quant.formats import FORMATS, row_bytes
 from minillama.quant.kernels.floats import COMPILED
+from minillama.quant.kernels.layout import BLOCK, FORMAT_NUMBERS, PackedMatrix, group_bytes
+from minillama.quant.kernels.matmul import matmul
+from minillama.quant.pages import in_own_pages
 from minillama.shapes import check_shape
 
 Dequantize = Callable[[np.ndarray], np.ndarray]
+Matvec = Callable[[np.ndarray, np.ndarray], np.ndarray]
+PackRows = Callable[[np.ndarray], np.ndarray]
+
 VALUES_AT_ONCE = 1 << 22  # 16 MB of float32: few enough pieces that threads seldom wait for each other
+
+
+def packed_by(pack_rows: PackRows, blocks: np.ndarray, format: str, shape: tuple[int, int]) -> PackedMatrix:
+    """What somebody's `pack_rows` makes of a matrix, where the kernels can read it.
+
+    Raises:
+        ShapeError: it gives other groups than layout.py draws; of what is in them it can only be wrong, not too short.
+    """
+    groups = np.asarray(pack_rows(blocks))
+    if groups.dtype != np.uint8:
+        raise ShapeError(f"pack_rows gave {groups.dtype}, expected uint8")
+    packed = PackedMatrix(format=format, shape=shape, data=groups)
+    size = group_bytes(FORMAT_NUMBERS[format], shape[1] // BLOCK)
+    check_shape("what pack_rows gave", groups.shape, (packed.n_groups, size))
+    return PackedMatrix(format=format, shape=shape, data=in_own_pages(groups.reshape(-1)))
 
 
 class QuantMatrix:
@@ -28,13 +50,22 @@ class QuantMatrix:
         format: a key of FORMATS.
         shape: (N, K).
         dequantize: makes floats of rows of blocks in the place of the format's own functions.
+        matvec: (blocks, x float32 (K,)) -> float32 (N,), multiplies where there is one x; None dequantizes.
+        pack_rows: blocks -> groups of 16 rows (layout.py), which the fast kernels multiply where `matvec` does not;
+            None dequantizes.
 
     Raises:
         ShapeError: an unknown format, or blocks of another size than the format has for this shape.
     """
 
     def __init__(
-        self, blocks: np.ndarray, format: str, shape: tuple[int, int], dequantize: Dequantize | None = None
+        self,
+        blocks: np.ndarray,
+        format: str,
+        shape: tuple[int, int],
+        dequantize: Dequantize | None = None,
+        matvec: Matvec | None = None,
+        pack_rows: PackRows | None = None,
     ) -> None:
         if blocks.dtype != np.uint8:
             raise ShapeError(f"blocks are {blocks.dtype}, expected uint8")
@@ -43,6 +74,8 @@ class QuantMatrix:
         self.format = format
         self.shape = shape
         self.dequantize = dequantize
+        self.matvec = matvec
+        self.packed = None if pack_rows is None else packed_by(pack_rows, np.asarray(blocks), format, shape)
 
     def rows(self, which: slice | np.ndarray) -> Tensor:
         """Some rows as float32 (n, K), in memory of their own.
@@ -70,7 +103,17 @@ class QuantMatrix:
         return [slice(start, min(start + step, self.shape[0])) for start in range(0, self.shape[0], step)]
 
     def times(self, x: Tensor) -> Tensor:
-        """x W^T: float (M, K) -> (M, N) of the same dtype, W made in pieces."""
+        """x W^T: float (M, K) -> (M, N) of the same dtype, by a kernel that is plugged in, else with W made in pieces.
+
+        Raises:
+            ShapeError: a kernel gives something else than (N,).
+        """
+        if self.matvec is not None and len(x) == 1:
+            y = np.asarray(self.matvec(np.asarray(self.blocks), x[0].detach().float().numpy()), np.float32)
+            check_shape("what the kernel gave", y.shape, self.shape[:1])
+            return torch.from_numpy(y)[None].to(x.dtype)
+        if self.packed is not None:
+            return torch.from_numpy(matmul(self.packed, x.detach().float().numpy())).to(x.dtype)
         out = x.new_empty(len(x), self.shape[0])
         for piece in self.pieces():
             out[:, piece] = x @ self.rows(piece).to(x.dtype).T
@@ -105,10 +148,10 @@ class QuantLinear(nn.Module):
         blocks: uint8 (N, row_bytes), a read-only memory map as well.
         format: a key of FORMATS, "q4_0" for one.
         shape: (N, K).
-        dequantize: see QuantMatrix.
+        dequantize, matvec, pack_rows: what to plug in, see QuantMatrix.
 
     Raises:
-        ShapeError: blocks of another size than the format has for this shape.
+        ShapeError: blocks of another size than the format has for this shape, or groups of another than layout.py.
 
     >>> from minillama.quant.formats import quantize_q8_0
     >>> layer = QuantLinear(quantize_q8_0(np.ones((3, 32), np.float32)), "q8_0", (3, 32))
@@ -117,10 +160,16 @@ class QuantLinear(nn.Module):
     """
 
     def __init__(
-        self, blocks: np.ndarray, format: str, shape: tuple[int, int], dequantize: Dequantize | None = None
+        self,
+        blocks: np.ndarray,
+        format: str,
+        shape: tuple[int, int],
+        dequantize: Dequantize | None = None,
+        matvec: Matvec | None = None,
+        pack_rows: PackRows | None = None,
     ) -> None:
         super().__init__()
-        self.matrix = QuantMatrix(blocks, format, shape, dequantize)
+        self.matrix = QuantMatrix(blocks, format, shape, dequantize, matvec, pack_rows)
         self.out_features, self.in_features = shape
 
     @property

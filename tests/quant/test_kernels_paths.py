@@ -53,6 +53,18 @@ def test_the_fastest_path_is_chosen(monkeypatch: pytest.MonkeyPatch, features: t
     assert available[-1] == "portable"
 
 
+def test_paths_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = dict.fromkeys(("avx512f", "avx512bw", "avx512vnni", "avx2", "fma", "f16c"), True)
+    monkeypatch.setattr(choose.binding, "get_host_cpu_features", lambda: features)
+    for without, left in (("vnni512", ("avx2", "portable")), ("vnni512, avx2", ("portable",)), ("", None)):
+        monkeypatch.setenv("MINILLAMA_WITHOUT", without)
+        assert available_paths.__wrapped__() == (left or ("vnni512", "avx2", "portable"))
+    for unknown in ("vnni", "portable"):
+        monkeypatch.setenv("MINILLAMA_WITHOUT", unknown)
+        with pytest.raises(ConfigError, match=f"names {unknown}, expected some of vnni512"):
+            available_paths.__wrapped__()
+
+
 @pytest.mark.parametrize(("system", "best"), [("Darwin", "arm"), ("Linux", "portable")])
 def test_a_mac_that_lists_no_features_has_the_dot_product(
     monkeypatch: pytest.MonkeyPatch, system: str, best: str

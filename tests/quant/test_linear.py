@@ -11,6 +11,9 @@ import torch
 from minillama.errors import ShapeError
 from minillama.quant import linear
 from minillama.quant.formats import FORMATS, row_bytes
+from minillama.quant.kernels import ladder_int8
+from minillama.quant.kernels.matmul import matmul
+from minillama.quant.kernels.packing import pack
 from minillama.quant.linear import QuantEmbedding, QuantLinear
 
 
@@ -112,3 +115,51 @@ def test_wrong_shapes_are_refused() -> None:
 
 def test_repr_says_sizes_and_format() -> None:
     assert repr(QuantLinear(random_blocks("q4_0", 8, 64), "q4_0", (8, 64))) == "QuantLinear(64, 8, q4_0)"
+
+
+# Kernels that are plugged in
+
+
+def test_kernels_that_are_plugged_in_multiply_one_token_and_many() -> None:
+    blocks, shape = random_blocks("q4_0", 37, 96), (37, 96)
+    layer = QuantLinear(blocks, "q4_0", shape, matvec=ladder_int8.matvec_q4, pack_rows=ladder_int8.pack_rows)
+    x = torch.randn(5, 96, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(layer(x[:1]), torch.from_numpy(ladder_int8.matvec_q4(blocks, x[0].numpy()))[None])
+    assert torch.equal(layer(x), torch.from_numpy(matmul(pack(blocks, "q4_0", shape), x.numpy())))
+    packed_only = QuantLinear(blocks, "q4_0", shape, pack_rows=ladder_int8.pack_rows)
+    torch.testing.assert_close(packed_only(x[:1]), layer(x[:1]))
+    assert layer(x.bfloat16()).dtype == torch.bfloat16
+    assert layer(torch.ones(0, 96)).shape == (0, 37)
+
+
+def test_gradients_pass_kernels_that_are_plugged_in() -> None:
+    blocks = random_blocks("q4_0", 16, 64)
+    x = torch.randn(1, 64, requires_grad=True)
+    QuantLinear(blocks, "q4_0", (16, 64), matvec=ladder_int8.matvec_q4, pack_rows=ladder_int8.pack_rows)(
+        x
+    ).sum().backward()
+    torch.testing.assert_close(x.grad, dense(blocks, "q4_0", 16).sum(0, keepdim=True))
+
+
+def test_a_kernel_never_gets_a_memory_map_of_its_own_kind(tmp_path: Path) -> None:
+    blocks = random_blocks("q8_0", 4, 64)
+    blocks.tofile(tmp_path / "blocks")
+    mapped = np.memmap(tmp_path / "blocks", np.uint8, mode="r", shape=blocks.shape)
+    seen: list[type] = []
+
+    def matvec(given: np.ndarray, x: np.ndarray) -> np.ndarray:
+        seen.append(type(given))
+        return ladder_int8.matvec_q8(given, x)
+
+    QuantLinear(mapped, "q8_0", (4, 64), matvec=matvec)(torch.ones(64))
+    assert seen == [np.ndarray]
+
+
+def test_kernels_that_give_something_else_are_refused() -> None:
+    blocks = random_blocks("q4_0", 16, 64)
+    with pytest.raises(ShapeError, match=r"what the kernel gave has shape \(15\), expected \(16\)"):
+        QuantLinear(blocks, "q4_0", (16, 64), matvec=lambda blocks, x: np.zeros(15))(torch.ones(64))
+    with pytest.raises(ShapeError, match=r"what pack_rows gave has shape \(1, 575\), expected \(1, 576\)"):
+        QuantLinear(blocks, "q4_0", (16, 64), pack_rows=lambda blocks: np.zeros((1, 575), np.uint8))
+    with pytest.raises(ShapeError, match="pack_rows gave int8, expected uint8"):
+        QuantLinear(blocks, "q4_0", (16, 64), pack_rows=lambda blocks: np.zeros((1, 576), np.int8))

@@ -1,6 +1,10 @@
-"""Which instruction path this machine takes."""
+"""Which instruction path this machine takes.
+
+MINILLAMA_WITHOUT="vnni512,avx2" leaves paths out, as if the processor lacked their instructions.
+"""
 
 import functools
+import os
 import platform
 
 from llvmlite import binding
@@ -30,9 +34,17 @@ def _features() -> set[str]:
 
 @functools.cache
 def available_paths() -> tuple[str, ...]:
-    """The paths that this machine's instructions allow, the fastest first; "portable" is always the last."""
-    features = _features()
-    return tuple(name for name, needs in NEEDS.items() if features.issuperset(needs))
+    """The paths that this machine's instructions allow, the fastest first; "portable" is always the last.
+
+    Raises:
+        ConfigError: MINILLAMA_WITHOUT names what is no path, or "portable".
+    """
+    features, without = _features(), set(os.environ.get("MINILLAMA_WITHOUT", "").replace(",", " ").split())
+    unknown = without - NEEDS.keys() | without & {"portable"}
+    if unknown:
+        known = ", ".join(name for name in NEEDS if name != "portable")
+        raise ConfigError(f"MINILLAMA_WITHOUT names {', '.join(sorted(unknown))}, expected some of {known}")
+    return tuple(name for name, needs in NEEDS.items() if features.issuperset(needs) and name not in without)
 
 
 def choose_path(name: str | None = None) -> Path:

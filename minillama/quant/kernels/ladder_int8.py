@@ -49,7 +49,7 @@ def quantize_activations(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(nogil=True)
-def _unpack_row(row, weights):
+def unpack_row(row, weights):
     """The codes of a row of Q4_0 blocks, less 8, as int8 (n, 32)."""
     for b in range(len(row)):
         for i in range(weights.shape[1] // 2):
@@ -57,7 +57,7 @@ def _unpack_row(row, weights):
 
 
 @njit(nogil=True)
-def _dot_int8(left, right):
+def dot_int8(left, right):
     """The sum of left * right, int8 (n,) each, as int32."""
     total = np.int32(0)
     for i in range(len(left)):
@@ -66,13 +66,13 @@ def _dot_int8(left, right):
 
 
 @njit(nogil=True)
-def _dot_q4(row, codes, scales):
+def dot_q4(row, codes, scales):
     """One row of blocks times int8 activations: whole numbers within a block, two scales at its end."""
     weights = np.empty((len(row), 32), np.int8)
-    _unpack_row(row, weights)
+    unpack_row(row, weights)
     total = np.float32(0)
     for b in range(len(row)):
-        total += scale_of(row[b]) * scales[b] * np.float32(_dot_int8(weights[b], codes[b]))
+        total += scale_of(row[b]) * scales[b] * np.float32(dot_int8(weights[b], codes[b]))
     return total
 
 
@@ -80,11 +80,11 @@ def _dot_q4(row, codes, scales):
 def rows_q4(blocks, codes, scales, y):
     """What matvec_q4 compiles; arguments as it makes them."""
     for row in range(len(y)):
-        y[row] = _dot_q4(blocks[row], codes, scales)
+        y[row] = dot_q4(blocks[row], codes, scales)
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _rows_q4_parallel(blocks, codes, scales, y, threads):
+def rows_q4_parallel(blocks, codes, scales, y, threads):
     """The same on some threads: each has a share of the rows."""
     for share in prange(threads):
         rows = slice(len(y) * share // threads, len(y) * (share + 1) // threads)
@@ -117,12 +117,12 @@ def matvec_q4(blocks: np.ndarray, x: np.ndarray, threads: int = 1) -> np.ndarray
         rows_q4(*operands)
     else:
         with parallel_calls(workers):
-            _rows_q4_parallel(*operands, workers)
+            rows_q4_parallel(*operands, workers)
     return y
 
 
 @njit(nogil=True)
-def _gather_row(row, weights):
+def gather_row(row, weights):
     """The codes of a row of Q8_0 blocks, int8 (n, 32), without the scales between them."""
     for b in range(len(row)):
         for i in range(weights.shape[1]):
@@ -130,20 +130,20 @@ def _gather_row(row, weights):
 
 
 @njit(nogil=True)
-def _dot_q8(row, codes, scales):
+def dot_q8(row, codes, scales):
     """The same for Q8_0."""
     weights = np.empty((len(row), 32), np.int8)
-    _gather_row(row, weights)
+    gather_row(row, weights)
     total = np.float32(0)
     for b in range(len(row)):
-        total += scale_of(row[b]) * scales[b] * np.float32(_dot_int8(weights[b], codes[b]))
+        total += scale_of(row[b]) * scales[b] * np.float32(dot_int8(weights[b], codes[b]))
     return total
 
 
 @njit(cache=True, nogil=True)
-def _rows_q8(blocks, codes, scales, y):
+def rows_q8(blocks, codes, scales, y):
     for row in range(len(y)):
-        y[row] = _dot_q8(blocks[row], codes, scales)
+        y[row] = dot_q8(blocks[row], codes, scales)
 
 
 def matvec_q8(blocks: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -161,19 +161,19 @@ def matvec_q8(blocks: np.ndarray, x: np.ndarray) -> np.ndarray:
     """
     check_shape("x", x.shape, (None,))
     y = np.empty(len(blocks), np.float32)
-    _rows_q8(split_blocks(blocks, x, "q8_0"), *quantize_activations(x), y)
+    rows_q8(split_blocks(blocks, x, "q8_0"), *quantize_activations(x), y)
     return y
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _tile_q4(blocks, codes, scales, y):
+def tile_q4(blocks, codes, scales, y):
     for row in prange(y.shape[1]):
         weights, totals = np.empty((blocks.shape[1], 32), np.int8), np.zeros(len(y), np.float32)
-        _unpack_row(blocks[row], weights)
+        unpack_row(blocks[row], weights)
         for b in range(len(weights)):
             step = scale_of(blocks[row, b])
             for token in range(len(y)):
-                totals[token] += step * scales[token, b] * np.float32(_dot_int8(weights[b], codes[token, b]))
+                totals[token] += step * scales[token, b] * np.float32(dot_int8(weights[b], codes[token, b]))
         y[:, row] = totals
 
 
@@ -198,7 +198,7 @@ def matmul_q4(blocks: np.ndarray, x: np.ndarray, threads: int = 1) -> np.ndarray
     with parallel_calls(thread_count(threads)):
         for first in range(0, len(x), TILE):
             tile = slice(first, first + TILE)
-            _tile_q4(rows, codes[tile], scales[tile], y[tile])
+            tile_q4(rows, codes[tile], scales[tile], y[tile])
     return y
 
 

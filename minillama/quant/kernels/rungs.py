@@ -175,6 +175,27 @@ def weights_per_token(preset: str) -> int:
     return c.n_layers * (attention + feedforward) + c.vocab_size * c.dim
 
 
+def describe(measurements: Sequence[Measurement]) -> str:
+    """A line a rung, with what each of them reads and does in a second, and what is missing."""
+    lines = [f"{'':31}{'GB/s':>8}{'GOPS':>9}{'7B tokens/s':>13}"]
+    for measured in measurements:
+        if measured.seconds is None:
+            lines.append(f"{measured.rung.title:31}missing: {measured.rung.lacking}")
+            continue
+        numbers = (measured.gb_per_s, measured.gops, measured.tokens_per_s_7b)
+        lines.append(
+            f"{measured.rung.title:31}" + "".join(f"{_short(n):>{w}}" for n, w in zip(numbers, (8, 9, 13), strict=True))
+        )
+    return "\n".join(lines)
+
+
+def _short(value: float | None) -> str:
+    """A number with about three digits; nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.01 else f"{value:.1g}"
+
+
 def random_weights(shape: tuple[int, int], seed: int = 0) -> Weights:
     """A Q4_0 matrix of random codes; the scales, all 1/64, give products of a few units."""
     columns = row_bytes("q4_0", shape[1])
