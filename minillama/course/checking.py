@@ -11,6 +11,7 @@ from minillama.course.judging import Verdict, judge
 from minillama.course.record import Task
 from minillama.course.running import observe
 from minillama.course.showing import Message
+from minillama.course.sources import as_written
 from minillama.course.tasks import find_task
 from minillama.course.tracing import find
 from minillama.course.wording import lines_of
@@ -103,7 +104,7 @@ def refused(task: Task, answer: Any) -> tuple[str, ...] | None:
 
 def calls(answer: Any, dotted: str) -> bool:
     """Does the source of an answer name this object ("module:name"), under whatever alias?"""
-    target = find(dotted)
+    target, answer = find(dotted), as_written(answer)
     if target is None:
         return False
     try:

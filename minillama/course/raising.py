@@ -5,6 +5,14 @@ import re
 from minillama.course.tasks import all_tasks
 
 QUESTIONS = (  # what the error says -> where to look
+    (
+        r"^Numba could not compile",
+        "Numba knows numbers, arrays, tuples and compiled functions. Which name of this line is something else?",
+    ),
+    (
+        r"ImportError: scipy",
+        "Inside compiled code a matrix product asks for a library that is not here. Which loop says the same?",
+    ),
     (r"UnboundLocalError", "Does every way to this line pass one that gives the name a value?"),
     (
         r"takes .* arguments? but|missing \d+ required|unexpected keyword",

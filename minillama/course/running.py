@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minillama.course.compiling import compile_error
 from minillama.course.drivers import DRIVERS, RejectedError
 from minillama.course.plain import Array, to_input, to_plain
 from minillama.course.record import Case, Task
@@ -26,7 +27,7 @@ class Observation:
 
     Args:
         output: plain value.
-        error: "TypeError: ..." where it raised.
+        error: "TypeError: ..." where it raised, or what compile_error says.
         error_line: the line of the answer that did, with its number.
         error_in: another function of the learner's in which it arose, with its line.
         kind: "returned", "raised", "stub" (NotImplementedError, or an Ellipsis left standing), "forbidden" (`error`
@@ -115,7 +116,7 @@ def _observe_call(task: Task, answer: Any, case: Case) -> Observation:
     except KeyboardInterrupt:
         raise
     except BaseException as raised:  # sys.exit() in an answer must not end the kernel
-        kind, error, lines = "raised", _named(raised), blame(raised)
+        kind, (error, lines) = "raised", compile_error(raised) or (_named(raised), blame(raised))
     changed = tuple(i for i, value in enumerate(case.args) if not _unchanged(value, inputs[i]))
     return Observation(
         output=output, error=error, error_line=lines[0], error_in=lines[1], kind=kind, changed=changed,

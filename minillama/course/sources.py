@@ -29,6 +29,7 @@ def standalone_source(answer: Any, name: str, also: tuple[str, ...] = ()) -> str
     Raises:
         DataError: there is no source, or it needs something that cannot be taken along.
     """
+    answer = as_written(answer)
     if not isinstance(answer, FunctionType | type):
         raise DataError(f"got a {type(answer).__name__}, expected a function or class: promote the definition itself")
     if answer.__name__ == "<lambda>" or getattr(answer, "__closure__", None):
@@ -41,6 +42,12 @@ def standalone_source(answer: Any, name: str, also: tuple[str, ...] = ()) -> str
     if answer.__name__ != name:
         parts.append(f"{name} = {answer.__name__}")
     return "\n".join([f'"""{name}, promoted from a notebook."""', "", *parts]).rstrip() + "\n"
+
+
+def as_written(thing: Any) -> Any:
+    """The Python function that Numba compiled, where `thing` is one that it did; else the thing itself."""
+    written = getattr(thing, "py_func", None)
+    return written if isinstance(written, FunctionType) else thing
 
 
 class _Collector:
@@ -73,7 +80,7 @@ class _Collector:
                     f"{user} uses {name}, which is defined nowhere: run the cell that defines it, or add it"
                 )
             return
-        value = self.seen[name] = known[name]
+        value = self.seen[name] = as_written(known[name])
         home = str(getattr(value, "__module__", None) or "")
         if isinstance(value, ModuleType):
             plain = name == value.__name__
@@ -108,7 +115,7 @@ def _is_own(value: Any) -> bool:
 
 
 def _found_in(home: str, value: Any) -> bool:
-    return getattr(sys.modules.get(home), getattr(value, "__name__", ""), None) is value
+    return as_written(getattr(sys.modules.get(home), getattr(value, "__name__", ""), None)) is value
 
 
 def _modules_in(spelled: str) -> set[str]:
@@ -130,8 +137,8 @@ def _is_simple(value: Any) -> bool:
 
 def _import_line(name: str, value: Any) -> str | None:
     """For what does not know its module, such as torch.float32: the module that has it under its own name."""
-    package = sorted(home for home in sys.modules if home.startswith("minillama."))
-    for home in ("torch", "numpy", "math", "typing", "collections.abc", *package):
+    package = sorted(home for home in sys.modules if home.startswith("minillama.") and ".course." not in home)
+    for home in ("torch", "numpy", "math", "numba", "typing", "collections.abc", *package):
         if getattr(sys.modules.get(home), name, None) is value:
             return f"from {home} import {name}"
     return None

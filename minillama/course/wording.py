@@ -3,6 +3,7 @@
 import numpy as np
 
 from minillama.course.comparing import HALF, Difference
+from minillama.course.compiling import COULD_NOT
 from minillama.course.judging import Verdict
 from minillama.course.plain import Made
 from minillama.course.raising import missing_name, origin_of, question_about
@@ -77,6 +78,8 @@ def _raised(verdict: Verdict, seen: Observation) -> list[str]:
     inner = [f"It came up in {seen.error_in}"] if seen.error_in else []
     if name is not None:
         return [f"`{name}` is not defined{where}.", *inner, origin_of(name)]
+    if seen.error.startswith(COULD_NOT):
+        return [f"{seen.error}{where}."]
     if verdict.task.driver == "accepts":
         return [f"Your test raised {seen.error} before it called the candidate{where}.", *inner]
     return [f"It raised {seen.error}{where}{_with(verdict)}.", *inner]
