@@ -9,6 +9,7 @@ course.where("04_rope")                         # what is done, what comes next
 course.my_pieces()                              # how many pieces of each lesson are yours
 course.quiz("rope.shift")                       # a question whose every choice explains itself
 course.predict("Which?", "this", "that")        # a guess before the reveal
+course.speed("kernels.matvec_q8", matvec_q8)    # a kernel's speed beside the package's and the memory's
 course.run_on(2, function)                      # what it gives in each of two processes
 """
 
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from minillama.course.processes import run_on
     from minillama.course.promoting import my_pieces, promote, undo, where
     from minillama.course.quizzing import predict, quiz
+    from minillama.course.speeds import speed
 
-__all__ = ["check", "hint", "my_pieces", "predict", "promote", "quiz", "run_on", "undo", "where"]
+__all__ = ["check", "hint", "my_pieces", "predict", "promote", "quiz", "run_on", "speed", "undo", "where"]
 
 _HOMES = {
     "check": "checking", "hint": "checking", "promote": "promoting", "undo": "promoting", "where": "promoting",
     "my_pieces": "promoting", "predict": "quizzing", "quiz": "quizzing", "run_on": "processes",
+    "speed": "speeds",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from minillama.course.adapter_drivers import adapter, handed, merging, stacked
 from minillama.course.file_drivers import on_bytes, on_file
+from minillama.course.kernel_drivers import at_once, counted
 from minillama.course.training_drivers import groups, labels, rows, training_steps
 
 
@@ -293,5 +294,5 @@ DRIVERS: dict[str, Callable[..., Any]] = {
     "steps": steps, "processes": processes, "averaged_slope": averaged_slope,
     "groups": groups, "training_steps": training_steps, "on_bytes": on_bytes, "on_file": on_file,
     "adapter": adapter, "merging": merging, "handed": handed, "stacked": stacked,
-    "labels": labels, "rows": rows,
+    "labels": labels, "rows": rows, "at_once": at_once, "counted": counted,
 }  # fmt: skip

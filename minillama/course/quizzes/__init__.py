@@ -19,6 +19,7 @@ MODULES = (
     "generate",
     "pretrain",
     "checkpoint",
+    "kernels",
     "lora",
     "alpaca",
     "scaling",
