@@ -146,7 +146,7 @@ def needed(lesson: Lesson) -> set[str]:
         if cell.cell_type == "code":
             found |= set(_imports(ast.walk(ast.parse(cell.source))))
     drivers = {DRIVERS[task.driver].__name__ for task in lesson.tasks.values()}
-    for name in ("drivers", "training_drivers", "file_drivers"):
+    for name in _drivers():
         tree = ast.parse((PACKAGE / f"course/{name}.py").read_text(encoding="utf-8"))
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name in drivers:
@@ -198,10 +198,15 @@ def closure(roots: Iterable[str]) -> tuple[set[str], set[str]]:
     return modules, foreign - set(sys.stdlib_module_names)
 
 
+def _drivers() -> list[str]:
+    """The modules of the course that say how answers are called."""
+    return sorted(file.stem for file in (PACKAGE / "course").glob("*drivers.py"))
+
+
 def _inside() -> set[str]:
     """The modules of the course that lie in the sandbox; everything else of it stays out."""
     files = [*(PACKAGE / "course/grading/inside").glob("*.py")]
-    own = {"plain", "record", "running", "drivers", "training_drivers", "file_drivers", "tracing"}
+    own = {"plain", "record", "running", "compiling", "tracing", *_drivers()}
     return {f"minillama.course.{name}" for name in own} | {
         INSIDE if file.stem == "__init__" else f"{INSIDE}.{file.stem}" for file in files
     } | {*INERT, *EMPTY}  # fmt: skip
