@@ -34,7 +34,7 @@ def _roof(axes: Any, roof: Roof, least: float = 0.3, most: float = 2000.0) -> No
     axes.plot([least, roof.ridge, most], [bottom, roof.gops, roof.gops], color=INK, linewidth=2)
     axes.set(xscale="log", yscale="log", xlabel="operations for each byte of weights", ylabel="10⁹ operations a second")
     axes.text(most, roof.gops * 1.12, f"arithmetic: {roof.gops:.0f} GOPS", ha="right", va="bottom", fontsize=9)
-    axes.text(least * 1.1, roof.at(least * 1.1) * 1.6, f"memory: {roof.gb_per_s:.0f} GB/s", va="bottom", fontsize=9)
+    axes.text(least * 2, roof.at(least * 2) / 1.3, f"memory: {roof.gb_per_s:.0f} GB/s", va="top", fontsize=9)
 
 
 class Roofline(Control):
@@ -92,21 +92,21 @@ def plot_roofline(roof: Roof, measurements: Sequence[Measurement]) -> Picture:
         measurements: of rungs; those that are missing are left out.
     """
     figure, axes = new_figure(5.8, 5.2)
-    _roof(axes, roof, least=0.02, most=9000)
+    _roof(axes, roof, least=0.4, most=60_000)
     found = [measured for measured in measurements if measured.seconds is not None]
     for many in (False, True):
         column = [measured for measured in found if (measured.rung.tokens > 1) == many]
         heights = [measured.gops or 0.0 for measured in column]
         for measured, height, level in zip(column, heights, _spread(heights), strict=True):
             x = operations_a_byte(measured.rung.tokens, 8 * measured.n_bytes / math.prod(measured.shape))
-            there = x / 1.7
+            there = x * 1.7
             axes.plot([x], [height], "s" if many else "o", color=COLOURS[2 if many else 0], markersize=7)
             axes.annotate(
-                measured.rung.title, (x, height), (there, level), ha="right", va="center", fontsize=8,
+                measured.rung.title, (x, height), (there, level), ha="left", va="center", fontsize=8,
                 arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkB": 4},
             )  # fmt: skip
     lowest = min((measured.gops or 1.0 for measured in found), default=1.0)
-    axes.set_ylim(min(lowest, roof.at(0.02)) / 2, roof.gops * 2.5)
+    axes.set_ylim(min(lowest, roof.at(0.4)) / 2, roof.gops * 2.5)
     best = max(found, key=lambda measured: measured.gb_per_s or 0.0)
     share = (best.gb_per_s or 0.0) / roof.gb_per_s
     alt = (
@@ -149,7 +149,9 @@ def _bars(
             ha="right" if inside else "left",
         )  # fmt: skip
     axes.axvline(limit, color=COLOURS[2], linewidth=2)
-    axes.set_title(f"red line: {name}, {limit:.3g}", fontsize="medium", loc="left")
+    axes.set_title(
+        f"red line: {name}, {limit:.3g} {'GB/s' if name == 'memory' else 'GOPS'}", fontsize="medium", loc="left"
+    )
     axes.set(xscale="log", xlim=(left, max([*known, limit]) * 1.4), xlabel=xlabel)
     axes.set_yticks(range(len(found)), [measured.rung.title for measured in found], fontsize=9)
     axes.invert_yaxis()
