@@ -1,6 +1,7 @@
 """Pictures of lesson 11: rounding under a control, what blocks cost, and what perplexity pays for smaller weights."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,28 +147,35 @@ def plot_layout(parts: Mapping[str, Mapping[str, float]]) -> Picture:
     return show(figure, f"Bits a weight, in bars of {', '.join(kinds)}: {totals}.")
 
 
-def plot_sizes(measured: Mapping[str, tuple[float, float]], published: Mapping[str, tuple[float, float]]) -> Picture:
+def plot_sizes(
+    measured: Mapping[str, tuple[float, float]],
+    published: Mapping[str, tuple[float, float]],
+    errors: Mapping[str, float] = MappingProxyType({}),
+) -> Picture:
     """What perplexity grows by as weights shrink: measured on one model, and published for a 7B.
 
     Args:
         measured, published: format -> (bits a weight, perplexity above that of float16 in percent).
+        errors: format -> how far off the measured percentage may be.
     """
     figure, axes = new_figure(5.4, 6.0)
     axes.remove()
     panels = figure.subplots(2, 1, sharex=True)
     titles = ("the bundled model, 3.7 million weights", "LLaMA 7B, published")
     for axes, points, title, colour in zip(panels, (measured, published), titles, COLOURS[::2], strict=False):
-        lefts = sorted(points, key=lambda name: (points[name][0], -points[name][1]))[1::2]  # names beside each other
+        bars = {name: errors.get(name, 0.0) if points is measured else 0.0 for name in points}
         for name, (bits, worse) in points.items():
-            axes.plot(bits, worse, "o", color=colour)
-            aside, side = ((-7, 0), "right") if name in lefts else ((7, 0), "left")
-            axes.annotate(name, (bits, worse), aside, textcoords="offset points", fontsize=8.5, ha=side, va="center")
+            axes.errorbar(bits, worse, bars[name] or None, fmt="o", color=colour, elinewidth=0.8)
+            above = (bits, worse + bars[name])
+            axes.annotate(name, above, (0, 5), textcoords="offset points", fontsize=8.5, ha="center", va="bottom")
         axes.set_title(title, loc="left", fontsize="medium")
-        axes.set(ylabel="perplexity above\nfloat16, in percent", xscale="log", xlim=(3.9, 21))
-        most = max(worse for _, worse in points.values())
-        axes.set_ylim(min(0.0, min(worse for _, worse in points.values())) - 0.12 * most, 1.15 * most)
-        axes.axhline(0, color="#6e7781", linewidth=0.8)
+        axes.set(ylabel="perplexity above\nfloat16, in percent", xscale="log", xlim=(4, 19))
+        ends = [worse + sign * bars[name] for name, (_, worse) in points.items() for sign in (-1, 1)]
+        room = 0.15 * (max(ends) - min(0.0, *ends))
+        axes.set_ylim(min(0.0, *ends) - room / 2, max(ends) + room)
+        axes.axhline(0, color="#6e7781", linewidth=0.8, zorder=0)
         axes.spines[["top", "right"]].set_visible(False)
+    figure.align_ylabels(list(panels))
     panels[1].set_xlabel("bits a weight")
     panels[1].set_xticks([4, 5, 6, 8, 12, 16], ["4", "5", "6", "8", "12", "16"])
     panels[1].set_xticks([], minor=True)
