@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from minillama.course.adapter_drivers import adapter, handed, merging, stacked
+from minillama.course.block_drivers import q4_0, q8_0
 from minillama.course.file_drivers import on_bytes, on_file
 from minillama.course.kernel_drivers import at_once, counted
 from minillama.course.training_drivers import groups, labels, rows, training_steps
@@ -295,4 +296,5 @@ DRIVERS: dict[str, Callable[..., Any]] = {
     "groups": groups, "training_steps": training_steps, "on_bytes": on_bytes, "on_file": on_file,
     "adapter": adapter, "merging": merging, "handed": handed, "stacked": stacked,
     "labels": labels, "rows": rows, "at_once": at_once, "counted": counted,
+    "q8_0": q8_0, "q4_0": q4_0,
 }  # fmt: skip

@@ -19,6 +19,7 @@ MODULES = (
     "generate",
     "pretrain",
     "checkpoint",
+    "quantization",
     "kernels",
     "lora",
     "alpaca",

@@ -18,6 +18,7 @@ LESSONS: dict[str, str] = {  # stem of the notebook -> module with its TASKS
     "08_generate": "generate",
     "09_pretrain": "pretrain",
     "10_checkpoint": "checkpoint",
+    "11_quantization": "quantization",
     "12_kernels": "kernels",
     "14_lora": "lora",
     "15_alpaca": "alpaca",
