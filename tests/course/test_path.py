@@ -48,7 +48,7 @@ def put_in_one_by_one(lesson: str, home: Path) -> dict[str, tuple[str, str]]:
     exercise = nbformat.read(ROOT / "exercises" / f"{lesson}.ipynb", as_version=4)
     solution = nbformat.read(ROOT / "solutions" / f"{lesson}.ipynb", as_version=4)
     answers = {cell.id: cell.source for cell in solution.cells}
-    client = NotebookClient(exercise, timeout=120, allow_errors=True, resources={"metadata": {"path": home}})
+    client = NotebookClient(exercise, timeout=600, allow_errors=True, resources={"metadata": {"path": home}})
     said: dict[str, tuple[str, str]] = {}
     with client.setup_kernel(env=os.environ | {"MINILLAMA_HOME": str(home), "OMP_NUM_THREADS": "1"}):
         cells = exercise.cells
