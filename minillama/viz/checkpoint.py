@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 FAINT = "#94a4a2"
 
-CUTS = (  # name, columns and rows in the picture, x, y, cut by: the shapes of a 13B, drawn small
+CUTS = (  # name, width and height in the picture, x, y, cut by
     ("tok_embeddings", 1.0, 2.2, 0.0, 0.0, "columns"),
     ("wq", 1.0, 1.0, 1.5, 0.0, "rows"), ("wk", 1.0, 1.0, 2.8, 0.0, "rows"), ("wv", 1.0, 1.0, 4.1, 0.0, "rows"),
     ("wo", 1.0, 1.0, 5.4, 0.0, "columns"),
@@ -37,7 +37,7 @@ def draw_cuts(shards: int) -> "Figure":
     axes.spines[:].set_visible(False)
     words = "one file holds all" if shards == 1 else f"{shards} shards, each with a colour; grey: a copy in all"
     axes.set_title(words, loc="left", fontsize=10)
-    axes.set_xlabel("rows from top to bottom, columns from left to right; sizes as in a 13B", fontsize=9)
+    axes.set_xlabel("rows from top to bottom, columns from left to right; not to scale", fontsize=9)
     return figure
 
 
