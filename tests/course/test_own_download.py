@@ -41,4 +41,5 @@ def test_every_cell_runs_on_ones_own_files(shared_data: Path, tmp_path: Path, na
     assert text in said
     assert f"{name}: 5 layers of 64" in said
     assert said.count("the same story") >= 5
-    assert {"hf": "model.safetensors", "meta": "consolidated.00.pth holds", "stories.gguf": "'stories'"}[name] in said
+    width = f"{'llama.embedding_length':42} 64"
+    assert {"hf": "[512, 64]", "meta": "[(16, 64), (16, 64), (16, 64), (16, 64)]", "stories.gguf": width}[name] in said
