@@ -222,7 +222,7 @@ def test_the_ladder_goes_on_without_its_instruction(without, monkeypatch):
 
     monkeypatch.setenv("MINILLAMA_WITHOUT", without)
     notebook = nbformat.read(ROOT / "notebooks" / "12_kernels.ipynb", as_version=4)
-    words = ("import numpy", "import measure_roof", "measure_ro", "RUNGS", "roof", "add_products", "line_of_16")
+    words = ("import numpy", "from minillama", "measure_r", "RUNGS", "roof", "add_products", "line_of_16")
     cells = [c for c in notebook.cells if c.cell_type == "code" and any(word in c.source for word in words)]
     small = nbformat.v4.new_code_cell(SMALL)
     at = next(
