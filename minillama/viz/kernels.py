@@ -34,7 +34,7 @@ def _roof(axes: Any, roof: Roof, least: float = 0.3, most: float = 2000.0) -> No
     axes.plot([least, roof.ridge, most], [bottom, roof.gops, roof.gops], color=INK, linewidth=2)
     axes.set(xscale="log", yscale="log", xlabel="operations for each byte of weights", ylabel="10⁹ operations a second")
     axes.text(most, roof.gops * 1.12, f"arithmetic: {roof.gops:.0f} GOPS", ha="right", va="bottom", fontsize=9)
-    axes.text(least * 2, roof.at(least * 2) / 1.3, f"memory: {roof.gb_per_s:.0f} GB/s", va="top", fontsize=9)
+    axes.text(least, roof.gops * 1.12, f"slope: memory, {roof.gb_per_s:.0f} GB/s", va="bottom", fontsize=9)
 
 
 class Roofline(Control):
@@ -103,6 +103,7 @@ def plot_roofline(roof: Roof, measurements: Sequence[Measurement]) -> Picture:
             axes.plot([x], [height], "s" if many else "o", color=COLOURS[2 if many else 0], markersize=7)
             axes.annotate(
                 measured.rung.title, (x, height), (there, level), ha="left", va="center", fontsize=8,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
                 arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkB": 4},
             )  # fmt: skip
     lowest = min((measured.gops or 1.0 for measured in found), default=1.0)
