@@ -133,14 +133,14 @@ class Strength(Control):
         place = self.percents.index(percent)
         figure, axes = new_figure(5.4, 3.4)
         axes.plot(self.percents, self.losses, "o-", color=COLOURS[0])
-        axes.plot(percent, self.losses[place], "D", color=COLOURS[2], markersize=9)
+        axes.plot(percent, self.losses[place], "D", color=COLOURS[2], markersize=9, clip_on=False, zorder=3)
         axes.set(xlabel="strength of the adapter in percent", ylabel="loss in nats a token", ylim=(0, None))
         figure.suptitle(f"{percent}%: {self.answers[place]}", fontsize="medium", x=0.02, ha="left")
         return figure
 
 
 def plot_places(stored: Mapping[str, Sequence[float]], live: tuple[str, float] | None = None) -> Picture:
-    """What runs with adapters in several places ended with; each dot is a run, a bar their mean.
+    """What runs with adapters in several places ended with; each dot is a run, an upright mark their mean.
 
     Args:
         stored: place -> losses on held-out answers, one a seed.
@@ -150,15 +150,13 @@ def plot_places(stored: Mapping[str, Sequence[float]], live: tuple[str, float] |
     means = {name: float(np.mean(losses)) for name, losses in stored.items()}
     order = sorted(stored, key=lambda name: means[name])
     for row, name in enumerate(order):
-        axes.barh(row, means[name], 0.6, color=COLOURS[0], alpha=0.45)
+        axes.plot([means[name]] * 2, [row - 0.3, row + 0.3], color=COLOURS[2], label=None if row else "their mean")
         axes.plot(
             stored[name], [row] * len(stored[name]), "o", color=COLOURS[0], label="stored runs" if not row else None
         )
     if live is not None:
         axes.plot(live[1], order.index(live[0]), "D", color=COLOURS[2], markersize=8, label="run here")
-    every = [loss for losses in stored.values() for loss in losses]
     axes.set(xlabel="loss on held-out answers in nats a token", yticks=range(len(order)), yticklabels=order)
-    axes.set_xlim(min(every) - 0.3 * (max(every) - min(every)), max(every) + 0.1 * (max(every) - min(every)))
     axes.invert_yaxis()
     figure.legend(frameon=False, loc="outside upper left", ncols=2)
     alt = (
@@ -195,7 +193,7 @@ def draw_training(model: str, rank: int, places: str) -> "Figure":
     """Three ways to fine-tune one model, beside machines."""
     config = PRESETS[model]
     figure, axes = new_figure(5.6, 3.0)
-    totals = []
+    whole = sum(training_bytes(config, WAYS[0], rank, PLACES[places]).values()) / 1e9
     for row, way in enumerate(WAYS):
         left = 0.0
         parts = training_bytes(config, way, rank, PLACES[places])
@@ -203,13 +201,20 @@ def draw_training(model: str, rank: int, places: str) -> "Figure":
             axes.barh(row, size / 1e9, left=left, color=colour, hatch=hatch, edgecolor="white",
                       label=None if row else name)  # fmt: skip
             left += size / 1e9
-        axes.text(left, row, f"  {left:,.3g} GB", va="center", fontsize="small")
-        totals.append(left)
-    for each in MACHINES:
-        if each < 1.1 * totals[0]:
-            axes.axvline(each, color="#6e7781", linewidth=1, linestyle=":")
-    axes.set(xlim=(0, 1.25 * totals[0]), yticks=range(3), yticklabels=[way.replace(", ", ",\n") for way in WAYS])
-    axes.set(xlabel=f"GB; dotted: machines of {', '.join(str(each) for each in MACHINES)} GB")
+        ground = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
+        axes.text(
+            left + 0.015 * whole,
+            row,
+            f"{left:,.0f} GB" if left >= 100 else f"{left:.3g} GB",
+            va="center",
+            fontsize="small",
+            bbox=ground,
+        )
+    shown = [each for each in MACHINES if each < 1.1 * whole]
+    for each in shown:
+        axes.axvline(each, color="#6e7781", linewidth=1, linestyle=":", zorder=0)
+    axes.set(xlim=(0, 1.25 * whole), yticks=range(3), yticklabels=[way.replace(", ", ",\n") for way in WAYS])
+    axes.set(xlabel=f"GB; dotted: machines of {', '.join(str(each) for each in shown)} GB")
     axes.invert_yaxis()
     learns = adapter_parameters(config, rank, PLACES[places])
     title = f"{model}: {count_parameters(config) / 1e9:.2f} billion weights; adapters of {learns / 1e6:.1f} million"
