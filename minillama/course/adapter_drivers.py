@@ -27,7 +27,7 @@ def base_layer(weight: Any, kind: str) -> Any:
 
 
 def adapter(
-    answer: Callable[..., Any], weight: Any, kind: str, arguments: Sequence[float], a: Any, b: Any, x: Any, probe: Any
+    answer: Callable[..., Any], weight: Any, kind: str, arguments: Sequence[Any], a: Any, b: Any, x: Any, probe: Any
 ) -> dict[str, Any]:
     """The answer is a class: put an adapter beside a matrix; what it is, what it gives, and what learns.
 
@@ -50,7 +50,7 @@ def adapter(
         "the parameters that learn": described or "none",
         "the attribute linear": "the layer" if getattr(made, "linear", None) is linear else "missing, or another",
     }
-    halves = [learns.get(name) for name in ("lora_a", "lora_b")]
+    halves: list[Any] = [learns.get(name) for name in ("lora_a", "lora_b")]
     if any(half is None or half.shape != each.shape for half, each in zip(halves, (a, b), strict=True)):
         return given
     given["the dtypes of A and B"] = ", ".join(str(half.dtype).removeprefix("torch.") for half in halves)
@@ -130,7 +130,7 @@ def different(outputs: Any) -> list[float]:
 
 
 def merging(
-    answer: Callable[..., Any], weight: Any, kind: str, arguments: Sequence[float], a: Any, b: Any, x: Any
+    answer: Callable[..., Any], weight: Any, kind: str, arguments: Sequence[Any], a: Any, b: Any, x: Any
 ) -> dict[str, Any]:
     """The answer adds an adapter to its matrix: W and the outputs after one call, and after a second.
 
@@ -144,7 +144,7 @@ def merging(
     from minillama.errors import ConfigError
     from minillama.train.lora import LoRALinear
 
-    layer = LoRALinear(base_layer(weight, kind), *arguments)
+    layer: Any = LoRALinear(base_layer(weight, kind), *arguments)
     _fill((layer.lora_a, layer.lora_b), (a, b))
     if not hasattr(layer.linear, "weight"):
         try:
