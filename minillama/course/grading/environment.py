@@ -9,6 +9,7 @@ import ast
 import compileall
 import contextlib
 import importlib.metadata
+import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ ALWAYS = (
 )  # fmt: skip
 INERT = ("minillama.course", "minillama.viz")
 EMPTY = ("minillama.course.grading",)  # packages of which only what lies in them is needed
+ANSWERS = ("minillama.course.tasks", "minillama.course.quizzes", "minillama.course.judging")
 LIBRARIES = ("torch", "numpy", "ipykernel")
 
 
@@ -145,13 +147,8 @@ def needed(lesson: Lesson) -> set[str]:
     for cell in lesson.notebook.cells:
         if cell.cell_type == "code":
             found |= set(_imports(ast.walk(ast.parse(cell.source))))
-    drivers = {DRIVERS[task.driver].__name__ for task in lesson.tasks.values()}
-    for name in _drivers():
-        tree = ast.parse((PACKAGE / f"course/{name}.py").read_text(encoding="utf-8"))
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef) and node.name in drivers:
-                found |= set(_imports(ast.walk(node)))
     for task in lesson.tasks.values():
+        found |= set(_imports(ast.walk(ast.parse(inspect.getsource(DRIVERS[task.driver])))))
         found |= set(_input_modules([case.args for case in task.plan(0).cases]))
         found |= {name.partition(":")[0] for name in task.forbidden}
     return {name for name in found if name.split(".")[0] == "minillama"}
@@ -177,6 +174,7 @@ def closure(roots: Iterable[str]) -> tuple[set[str], set[str]]:
     """These modules of minillama with all that they import when they are imported, and the libraries among it."""
     modules: set[str] = set()
     foreign: set[str] = set()
+    inside = {*INERT, *EMPTY, *_course_modules()}
     waiting = set(roots)
     while waiting:
         name = waiting.pop()
@@ -187,7 +185,7 @@ def closure(roots: Iterable[str]) -> tuple[set[str], set[str]]:
         while _file_of(".".join(parts)) is None:  # a name inside a module
             parts.pop()
         module = ".".join(parts)
-        if module in modules or (module.startswith((*OWN, "minillama.viz.")) and module not in _inside()):
+        if module in modules or (module.startswith((*OWN, "minillama.viz.")) and module not in inside):
             continue
         modules.add(module)
         waiting.update(".".join(parts[:i]) for i in range(1, len(parts)))
@@ -198,18 +196,22 @@ def closure(roots: Iterable[str]) -> tuple[set[str], set[str]]:
     return modules, foreign - set(sys.stdlib_module_names)
 
 
-def _drivers() -> list[str]:
-    """The modules of the course that say how answers are called."""
-    return sorted(file.stem for file in (PACKAGE / "course").glob("*drivers.py"))
-
-
-def _inside() -> set[str]:
-    """The modules of the course that lie in the sandbox; everything else of it stays out."""
-    files = [*(PACKAGE / "course/grading/inside").glob("*.py")]
-    own = {"plain", "record", "running", "compiling", "tracing", *_drivers()}
-    return {f"minillama.course.{name}" for name in own} | {
-        INSIDE if file.stem == "__init__" else f"{INSIDE}.{file.stem}" for file in files
-    } | {*INERT, *EMPTY}  # fmt: skip
+def _course_modules() -> set[str]:
+    """The modules of the course that lie in the sandbox: those that call an answer, and what they import of it."""
+    found: set[str] = set()
+    waiting = {name for name in ALWAYS if name.startswith(OWN)} | {INSIDE}
+    while waiting:
+        name = waiting.pop()
+        name = name if _file_of(name) is not None else name.rpartition(".")[0]
+        if not name.startswith(OWN) or name in found:
+            continue
+        if name.startswith(ANSWERS):
+            raise ConfigError(f"{name} holds answers, and what calls a learner's answer imports it: take that apart")
+        found.add(name)
+        file = _file_of(name)
+        assert file is not None
+        waiting.update(_imports(ast.walk(ast.parse(file.read_text(encoding="utf-8")))))
+    return found
 
 
 def _imports(nodes: Iterable[ast.AST]) -> Iterator[str]:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from minillama.course.comparing import Difference
-from minillama.course.grading.records import TaskOutcome
+from minillama.course.grading.records import PRECISION, TaskOutcome
 from minillama.course.judging import STRUCTURE, Verdict
 from minillama.course.raising import missing_name, question_about
 from minillama.course.record import Task
@@ -26,7 +26,8 @@ def outcome_of(task: Task, verdict: Verdict, elsewhere: frozenset[str] = frozens
     found, seen = verdict.difference, verdict.observation
     shown = found is not None and verdict.status == "wrong"
     return bare(
-        task, verdict.status, credit=verdict.credit, misconceptions=tuple(each.name for each in verdict.names),
+        task, verdict.status, credit=round(verdict.credit, PRECISION),
+        misconceptions=tuple(each.name for each in verdict.names),
         sentence=_sentence(task, verdict), advice=tuple(_advice(task, verdict, elsewhere)),
         where=_where(found) if shown and found else "", got=_cut(found.got) if shown and found else "",
         expected_shape=_cut(found.expected) if shown and found and found.kind in SHAPES[1:] else "",

@@ -47,12 +47,12 @@ def spellings():
     found = {}
     for path in sorted(Path(__file__).parents[1].glob("*_answers.py")):
         module = importlib.import_module(f"tests.course.{path.stem}")
-        book = "BOOK" if hasattr(module, "BOOK") else "book"
-        for task, answers in getattr(module, book).RIGHT.items():
+        book = next((f".{name}" for name in ("BOOK", "book") if hasattr(module, name)), "")
+        for task, answers in (getattr(module, book[1:]) if book else module).RIGHT.items():
             head = f"from tests.course import {path.stem} as _answers\n"
             name = task.rpartition(".")[2]
             found.setdefault(task, []).extend(
-                f"{head}{name} = _answers.{book}.RIGHT[{task!r}][{i}]" for i in range(len(answers))
+                f"{head}{name} = _answers{book}.RIGHT[{task!r}][{i}]" for i in range(len(answers))
             )
     return found
 
