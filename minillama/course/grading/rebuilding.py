@@ -52,9 +52,16 @@ def _cell(cell_id: str, role: str, task: str, source: str) -> nbformat.NotebookN
 def definitions(source: str) -> str:
     """The imports, functions and classes of a cell of the course's own.
 
+    Imports of minillama are tried one by one: what a cell imports only to play with may not be there while graded.
+
     >>> definitions("import math\\nprint(math.pi)\\ndef half(x):\\n    return x / 2\\nhalf(3)")
     'import math\\n\\ndef half(x):\\n    return x / 2'
     """
-    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    nodes = [node for node in ast.parse(source).body if isinstance(node, kinds)]
-    return "\n\n".join(ast.get_source_segment(source, node) or "" for node in nodes)
+    found: list[str] = []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minillama":
+            lines = (ast.unparse(ast.ImportFrom(node.module, [name], node.level)) for name in node.names)
+            found += [f"try:\n    {line}\nexcept ImportError:\n    pass" for line in lines]
+        elif isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef):
+            found.append(ast.get_source_segment(source, node) or "")
+    return "\n\n".join(found)
