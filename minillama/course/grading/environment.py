@@ -36,6 +36,7 @@ ALWAYS = (
 INERT = ("minillama.course", "minillama.viz")
 EMPTY = ("minillama.course.grading",)  # packages of which only what lies in them is needed
 ANSWERS = ("minillama.course.tasks", "minillama.course.quizzes", "minillama.course.judging")
+WITHHELD = ("transformers", "peft", "gguf", "llama_cpp")
 LIBRARIES = ("torch", "numpy", "ipykernel")
 
 
@@ -142,7 +143,7 @@ def hollow(source: str, module: str, names: set[str]) -> str:
 
 
 def needed(lesson: Lesson) -> set[str]:
-    """The modules of minillama that a lesson's cells, drivers and inputs ask for by name."""
+    """The modules that a lesson's cells, drivers and inputs ask for by name, but those libraries that hold answers."""
     found = set(ALWAYS)
     for cell in lesson.notebook.cells:
         if cell.cell_type == "code":
@@ -151,7 +152,7 @@ def needed(lesson: Lesson) -> set[str]:
         found |= set(_imports(ast.walk(ast.parse(inspect.getsource(DRIVERS[task.driver])))))
         found |= set(_input_modules([case.args for case in task.plan(0).cases]))
         found |= {name.partition(":")[0] for name in task.forbidden}
-    return {name for name in found if name.split(".")[0] == "minillama"}
+    return {name for name in found if name.split(".")[0] not in WITHHELD}
 
 
 def _input_modules(value: object) -> Iterator[str]:
