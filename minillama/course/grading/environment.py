@@ -10,6 +10,7 @@ import compileall
 import contextlib
 import importlib.metadata
 import inspect
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from minillama.checkpoint.bundled import bundled_model
 from minillama.course.drivers import DRIVERS
 from minillama.course.grading.asking import OWN
 from minillama.course.grading.lessons import Lesson
@@ -37,6 +39,7 @@ INERT = ("minillama.course", "minillama.viz")
 EMPTY = ("minillama.course.grading",)  # packages of which only what lies in them is needed
 ANSWERS = ("minillama.course.tasks", "minillama.course.quizzes", "minillama.course.judging")
 WITHHELD = ("transformers", "peft", "gguf", "llama_cpp")
+BUNDLED = "minillama.checkpoint.bundled"  # finds the bundled model, whose vocabulary some inputs take
 LIBRARIES = ("torch", "numpy", "ipykernel")
 
 
@@ -69,6 +72,9 @@ def build(lesson: Lesson, into: Path) -> Environment:
         target = target / "__init__.py" if file.name == "__init__.py" else target.with_suffix(".py")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_text_of(module, file, empty), encoding="utf-8")
+    if BUNDLED in modules:
+        (into / "minillama/assets").mkdir()
+        shutil.copy(bundled_model(), into / "minillama/assets")
     compileall.compile_dir(into, quiet=2)
     for path in (into, *into.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)  # the sandbox may be another user

@@ -1,11 +1,12 @@
 """The notebook that is run: the pristine one with the learner's answers in it, and what is to be shown after each.
 
-Of the pristine notebook come the imports and definitions of its cells; what shows, plays and checks stays out. After
-each answer stands a cell that calls it on the drawn inputs and shows what it gives. It is the only cell whose output is
-compared, and it is compared by plugin.py.
+Of the pristine notebook come the imports, definitions and constants of its cells; what shows, plays and checks stays
+out. After each answer stands a cell that calls it on the drawn inputs and shows what it gives. It is the only cell
+whose output is compared, and it is compared by plugin.py.
 """
 
 import ast
+import contextlib
 from collections.abc import Mapping
 
 import nbformat
@@ -49,8 +50,18 @@ def _cell(cell_id: str, role: str, task: str, source: str) -> nbformat.NotebookN
     return made
 
 
+def _is_constant(node: ast.stmt) -> bool:
+    """A name for a value that is written out."""
+    if not isinstance(node, ast.Assign):
+        return False
+    with contextlib.suppress(ValueError):
+        ast.literal_eval(node.value)
+        return True
+    return False
+
+
 def definitions(source: str) -> str:
-    """The imports, functions and classes of a cell of the course's own.
+    """The imports, functions, classes and constants of a cell of the course's own.
 
     Imports of minillama are tried one by one: what a cell imports only to play with may not be there while graded.
 
@@ -62,6 +73,6 @@ def definitions(source: str) -> str:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minillama":
             lines = (ast.unparse(ast.ImportFrom(node.module, [name], node.level)) for name in node.names)
             found += [f"try:\n    {line}\nexcept ImportError:\n    pass" for line in lines]
-        elif isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef):
+        elif isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef) or _is_constant(node):
             found.append(ast.get_source_segment(source, node) or "")
     return "\n\n".join(found)
