@@ -36,6 +36,10 @@ QUESTIONS = (  # what the error says -> where to look
         r"not aligned|[Dd]imension|unflatten|invalid for input of size|too many values|not enough values",
         "Which name in this line has another shape than you expect? Print the shapes just above it.",
     ),
+    (
+        r"non-leaf|a leaf Variable",
+        "torch records what is done to a parameter. Under what may it be changed unrecorded, in place?",
+    ),
     (r"before Module.__init__", "Which call comes first in the `__init__` of every nn.Module?"),
     (r"ZeroDivisionError", "For which of the inputs is the number below the line 0?"),
     (r"TypeError|AttributeError", "What is each name in this line: a tensor, a tuple, a number, a function, None?"),

@@ -56,6 +56,8 @@ def with_strings(bug=""):
             return set(parts)
         if bug == "exact":
             return {" ".join(parts)}
+        if bug == "apart":
+            return {" ".join(three) for three in zip(parts[::3], parts[1::3], parts[2::3], strict=False)}
         return {" ".join(three) for three in zip(parts, parts[1:], parts[2:], strict=False)}
 
     def keep(texts, threshold):
@@ -90,6 +92,8 @@ def with_a_matrix(bug=""):
         words = [(text if bug == "capitals" else text.upper()).split() for text in texts]
         size = {"words": 1}.get(bug, 3)
         bags = [{tuple(each[i:][:size]) for i in range(len(each) - size + 1)} for each in words]
+        if bug == "apart":
+            bags = [{tuple(each[i : i + 3]) for i in range(len(each) - 2) if i % 3 == 0} for each in words]
         if bug == "exact":
             bags = [{tuple(each)} for each in words]
         known = sorted(set().union(*bags))
@@ -134,7 +138,8 @@ def by_recursion(texts, threshold):
 
 RIGHT[ORIGINALS] += [with_strings(), with_a_matrix()]
 for name in (
-    "words", "exact", "capitals", "containment", "strict", "keeps_last", "neighbours", "drops_both", "against_dropped",
+    "words", "exact", "apart", "capitals", "containment", "strict", "keeps_last", "neighbours", "drops_both",
+    "against_dropped",
 ):  # fmt: skip
     WRONG[ORIGINALS, name] = [with_strings(name), with_a_matrix(name)]
 
@@ -250,7 +255,7 @@ def in_one_line(bug=""):
                 return peak_lr
             return peak_lr / warmup_steps * (step if bug == "first_is_zero" else step + 1)
         last = n_steps if bug == "ends_late" else n_steps - 1
-        first = 0 if bug == "whole_run" else warmup_steps
+        first = {"whole_run": 0, "from_last": warmup_steps - 1}.get(bug, warmup_steps)
         p = (step - first) / (last - first)
         p = p if bug == "comes_back" or p < 1 else 1
         height = {"line": 1 - p, "quarter": math.cos(p * math.pi / 2)}.get(bug, math.cos(p * math.pi / 2) ** 2)
@@ -278,6 +283,8 @@ def from_a_table(bug=""):
         up = up[:-1] if bug == "first_is_zero" else up[1:]
         n = n_steps - warmup_steps
         angles = np.linspace(0, np.pi, n + (bug == "ends_late"))
+        if bug == "from_last":
+            angles = np.linspace(0, np.pi, n + 1)[1:]
         if bug == "whole_run":
             angles = np.linspace(0, np.pi, n_steps)[warmup_steps:]
         if bug == "comes_back":
@@ -312,7 +319,7 @@ def by_torch(step, n_steps, peak_lr, warmup_steps, floor=0.1):
 RIGHT[COSINE] += [in_one_line(), from_a_table()]
 for name in (
     "no_warmup", "first_is_zero", "early", "to_zero", "floor_on_top", "cut_off", "floor_fixed", "whole_run",
-    "ends_late", "comes_back", "line", "quarter",
+    "from_last", "ends_late", "comes_back", "line", "quarter",
 ):  # fmt: skip
     WRONG[COSINE, name] = [in_one_line(name), from_a_table(name)]
 
@@ -341,6 +348,8 @@ def in_parts(bug=""):
             "never_stays": n_steps - warmup_steps,
             "length_for_start": n_steps - cooldown_steps,
         }.get(bug, cooldown_steps)
+        if bug == "stays_longer" and left + 1 == length:
+            return peak_lr
         p = 1 - min(left, length) / length
         height = 1 - (p if bug == "other_shape" else p**0.5)
         return peak_lr * (0.1 + 0.9 * height if bug == "other_floor" else height)
@@ -359,6 +368,8 @@ def with_arrays(bug=""):
         rates[first:] = 1 - p if bug == "other_shape" else 1 - np.sqrt(p)
         if bug == "other_floor":
             rates = 0.1 + 0.9 * rates
+        if bug == "stays_longer":
+            rates[: first + 1] = 1
         if bug != "no_warmup":
             rates[:warmup_steps] = (np.arange(warmup_steps) + (bug != "first_is_zero")) / warmup_steps
         return (peak_lr * rates)[step]
@@ -375,7 +386,8 @@ def smaller_of_two(step, n_steps, peak_lr, warmup_steps, cooldown_steps):
 
 RIGHT[COOL] += [in_parts(), with_arrays()]
 for name in (
-    "no_warmup", "first_is_zero", "never_stays", "length_for_start", "late", "other_shape", "other_floor",
+    "no_warmup", "first_is_zero", "never_stays", "length_for_start", "late", "stays_longer", "other_shape",
+    "other_floor",
 ):  # fmt: skip
     WRONG[COOL, name] = [in_parts(name), with_arrays(name)]
 

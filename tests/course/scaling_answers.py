@@ -65,6 +65,8 @@ for name, answers in {
     "weights_only": (by_hand(gigabytes=65 * 4 / 64), by_words(gigabytes=4.0625)),
     "one_average": (by_hand(gigabytes=65 * 12 / 64), by_words(gigabytes=12.1875)),
     "not_shared": (by_hand(gigabytes=65 * 16), by_words(gigabytes=1040)),
+    "in_gib": (by_hand(gigabytes=65e9 * 16 / 64 / 1024**3), by_words(gigabytes=15.134)),
+    "in_bytes": (by_hand(gigabytes=65e9 * 16 / 64), by_words(gigabytes=16_250_000_000)),
 }.items():
     add(WRONG, (HAND, name), *answers)
 add(STRAY, HAND, by_words(stream=[0, 0]), by_words(heads_4=52), lambda question: 100.0)
@@ -287,6 +289,14 @@ for name, answers in {
     "others_split": (
         lambda p, n, sharded=(): sum(s * (p if k in sharded else math.ceil(p / n)) for k, s in SIZES.items()),
         lambda p, n, sharded=(): by_ceil(p, n, [kind for kind in SIZES if kind not in sharded]),
+    ),
+    "cut_only": (
+        lambda p, n, sharded=tuple(SIZES): sum(SIZES[k] * math.ceil(p / n) for k in sharded),
+        lambda p, n, sharded=(): -(-p // n) * sum(s for k, s in SIZES.items() if k in sharded),
+    ),
+    "not_rounded": (
+        shares(lambda p, n: p / n),
+        lambda p, n, sharded=(): sum(s * p * (1 / n if k in sharded else 1.0) for k, s in SIZES.items()),
     ),
     "everybody": (
         lambda p, n, sharded=(): sum(s * p * (1 if k in sharded else n) for k, s in SIZES.items()),

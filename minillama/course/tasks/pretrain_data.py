@@ -18,7 +18,7 @@ def faulty_originals(bugs: Bugs = frozenset()) -> Callable[[list[str], float], l
     def shingles(text: str) -> set[tuple[str, ...]]:
         words = (text if "capitals" in bugs else text.lower()).split()
         run = 1 if "words" in bugs else len(words) if "exact" in bugs else RUN
-        return {tuple(words[i : i + run]) for i in range(len(words) - run + 1)}
+        return {tuple(words[i : i + run]) for i in range(0, len(words) - run + 1, run if "apart" in bugs else 1)}
 
     def alike(one: set, other: set, threshold: float) -> bool:
         size = min(len(one), len(other)) if "containment" in bugs else len(one | other)
@@ -73,6 +73,11 @@ keep_originals = Task(
         idea(
             "exact", "a comparison of whole texts", "One changed word does not make another text.",
             "How alike are two texts in yours, of which one word differs?",
+        ),
+        idea(
+            "apart", "runs that do not overlap",
+            "A run begins at every word. Otherwise one word put in at the front would change every run behind it.",
+            "How many runs has a text of six words in yours?",
         ),
         idea(
             "capitals", "capitals that make another word", "Capitals do not count here.",

@@ -38,7 +38,7 @@ recipe_by_hand: Task = Task(
     id="train.recipe_by_hand", lesson=LESSON, kind="trace", title="Work out one step by hand", points=2,
     difficulty=2, importance=4, minutes=10,
     reference=by_hand(), faulty=by_hand, cases=lambda rng: [Case(name=name, args=(name,)) for name in RIGHT],
-    rtol=5e-3, atol=1e-6,
+    rtol=1e-3, atol=1e-6,
     misconceptions=(
         idea(
             "one_micro_batch", "the tokens of one micro-batch",

@@ -29,7 +29,7 @@ def faulty_cosine(bugs: Bugs = frozenset()) -> Callable[..., float]:
             floor = 0.1
         if step < warmup_steps and "no_warmup" not in bugs:
             return peak_lr * (step + ("first_is_zero" not in bugs)) / warmup_steps
-        start = 0 if "whole_run" in bugs else warmup_steps
+        start = 0 if "whole_run" in bugs else warmup_steps - ("from_last" in bugs)
         progress = max(0, step - start) / max(1, n_steps - ("ends_late" not in bugs) - start)
         progress = progress if "comes_back" in bugs else min(1.0, progress)
         wave = (1 + math.cos(math.pi * progress)) / 2
@@ -115,6 +115,11 @@ cosine_schedule = Task(
             "How far along is your wave at the first step after the warm-up?",
         ),
         idea(
+            "from_last", "a cosine that begins one step before its time",
+            "The last step of the warm-up has the whole peak, and the first step of the cosine has it once more.",
+            "What does your function give at the first step after the warm-up?", 0.7,
+        ),
+        idea(
             "ends_late", "a cosine that would end one step after the last",
             "Steps are counted from 0: the last is n_steps - 1, and there the floor is reached.",
             "How many steps lie between the first of the cosine and the last?", 0.7,
@@ -146,6 +151,7 @@ SHAPES: dict[str, Callable[[float], float]] = {
     "root": lambda progress: 1 - math.sqrt(progress),
     "square": lambda progress: 1 - progress**2,
 }
+IN_WORDS = {"line": "1 - progress", "root": "1 - root of progress", "square": "1 - progress squared"}
 
 
 def cooling(shape: str, floor: float) -> Callable[[Bugs], Callable[..., float]]:
@@ -164,6 +170,7 @@ def cooling(shape: str, floor: float) -> Callable[[Bugs], Callable[..., float]]:
             if "length_for_start" in bugs:
                 start, cooldown_steps = cooldown_steps, n_steps - cooldown_steps
             taken = step - start + ("late" not in bugs)
+            taken -= "stays_longer" in bugs and taken == 1
             progress = min(1.0, max(0.0, taken / cooldown_steps))
             return peak_lr * (least + (1 - least) * bend(progress))
 
@@ -188,6 +195,7 @@ def cooling_cases(rng: Generator) -> list[Case]:
 def make_cooling(shape: str = "root", floor: float = 0.0) -> Task:
     """The task for one shape of the way down, and one floor."""
     faulty = cooling(shape, floor)
+    height = f"({IN_WORDS[shape]})" if floor == 0 else f"({floor:g} + {1 - floor:g} x ({IN_WORDS[shape]}))"
     return Task(
         id="train.stay_and_cool", lesson=LESSON, kind="vary", title="Stay at the peak, then cool down", points=6,
         difficulty=3, importance=3, minutes=12,
@@ -211,6 +219,11 @@ def make_cooling(shape: str = "root", floor: float = 0.0) -> Task:
                 "What is your progress at the last step?", 0.7,
             ),
             idea(
+                "stays_longer", "a rate that stays at its peak one step too long",
+                "The way down has cooldown_steps steps, and the first of them is below the peak already.",
+                "Which number has your first falling step, and how many steps are there from it to the end?", 0.7,
+            ),
+            idea(
                 "other_shape", "a way down of another shape",
                 "The task names the curve: how the height above the floor depends on the progress.",
                 "How high is your rate at a quarter of the way?",
@@ -224,7 +237,7 @@ def make_cooling(shape: str = "root", floor: float = 0.0) -> Task:
             "Three parts. In which of them is the step, and how far along?",
             "All are numbers. The cool-down has cooldown_steps steps, the last of which is n_steps - 1.",
             "in the warm-up: as before\nbefore the last cooldown_steps: peak\nelse progress = steps of the cool-down "
-            "taken, this one too / cooldown_steps\npeak x (floor + what is above it x height at progress)",
+            f"taken, this one too / cooldown_steps\npeak x {height}",
         ),
         family={"shape": tuple(SHAPES), "floor": (0.0, 0.1)}, build=make_cooling,
     )  # fmt: skip

@@ -177,11 +177,12 @@ train_step = Task(
         idea(
             "total_ignored", "a `total` that is not used",
             "Processes that share a step divide by the tokens of all of them, and hand it in.",
-            "Which of your lines reads `total`?", 0.7,
+            "Which of your lines reads `total`?", 0.7, by_weights("total_ignored"),
         ),
         idea(
             "lr_ignored", "a learning rate that the optimizer never hears of",
-            "An optimizer takes its rate from its groups.", "Where do you write `lr` to?",
+            "An optimizer takes its rate from its groups.", "Where do you write `lr` to?", 0.5,
+            by_weights("lr_ignored"),
         ),
         idea(
             "last_loss", "the loss of the last micro-batch alone",

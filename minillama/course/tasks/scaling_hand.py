@@ -30,6 +30,8 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "weights_only": {"gigabytes": 4.0625},
     "one_average": {"gigabytes": 12.1875},
     "not_shared": {"gigabytes": 1040.0},
+    "in_gib": {"gigabytes": 65e9 * 16 / 64 / 2**30},
+    "in_bytes": {"gigabytes": 16.25e9},
 }
 
 
@@ -98,6 +100,11 @@ by_hand_task: Task = Task(
             "not_shared", "the state of the whole model", "FSDP cuts everything into as many shares as there are "
             "processes.", "By what did you divide?",
         ),
+        idea(
+            "in_gib", "GiB, of 2 to the 30 bytes", "Here a GB has a billion bytes.",
+            "By which number did you divide the bytes?", 0.7,
+        ),
+        idea("in_bytes", "bytes", "The answer is in GB, of a billion bytes.", "In which unit is your number?", 0.7),
     ),
     hints=(
         "Each process does the first product with its rows, bends, and does the second with its columns. Then one sum.",

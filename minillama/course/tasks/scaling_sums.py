@@ -16,10 +16,10 @@ Reduce = Callable[[Tensor], Tensor]
 KINDS = ("weights", "gradients", "optimizer")
 
 
-def faulty_bytes(bugs: Bugs) -> Callable[..., int]:
+def faulty_bytes(bugs: Bugs) -> Callable[..., float]:
     """distributed.shard_bytes with these bugs."""
 
-    def shard_bytes(n_parameters: int, n: int, sharded: tuple[str, ...] = KINDS) -> int:
+    def shard_bytes(n_parameters: int, n: int, sharded: tuple[str, ...] = KINDS) -> float:
         if "always_split" in bugs:
             sharded = KINDS
         if "never_split" in bugs:
@@ -36,6 +36,10 @@ def faulty_bytes(bugs: Bugs) -> Callable[..., int]:
         whole = n_parameters * (sum(sizes.values()) - cut)
         if "everybody" in bugs:
             return cut * n_parameters + n * whole
+        if "cut_only" in bugs:
+            whole = 0
+        if "not_rounded" in bugs:
+            return whole + cut * n_parameters / n
         if "in_bytes" in bugs:
             return whole - (-cut * n_parameters // n)
         return whole + cut * (n_parameters // n if "rounds_down" in bugs else -(-n_parameters // n))
@@ -95,6 +99,11 @@ shard_bytes: Task = Task(
             "Which kinds do you divide by n: those in `sharded`, or the others?",
         ),
         idea(
+            "cut_only", "what is cut, without what stays whole",
+            "A process holds all three kinds. What is not in `sharded` it holds whole.",
+            "What does your function give for an empty `sharded`?",
+        ),
+        idea(
             "everybody", "what all processes hold together",
             "The question is about one process: its memory must suffice.",
             "Whose bytes do you count?",
@@ -103,6 +112,10 @@ shard_bytes: Task = Task(
             "rounds_down", "a share that is rounded down",
             "All shares together are the whole: the largest is rounded up.",
             "Who holds the parameters that do not go round?", 0.7,
+        ),
+        idea(
+            "not_rounded", "a share with a fraction of a parameter", "Shares are of whole parameters.",
+            "How many parameters do 7 processes hold of 10, the largest share?", 0.7,
         ),
         idea(
             "in_bytes", "a cut through the middle of a parameter", "Parameters are cut into shares, not their bytes.",
@@ -156,7 +169,7 @@ def loss_cases(rng: Generator) -> list[Case]:
 
 local_loss: Task = Task(
     id="scaling.local_loss", lesson=LESSON, kind="diagnose", title="Mend a training on two processes", points=5,
-    difficulty=4, importance=5, minutes=15,
+    difficulty=3, importance=5, minutes=15,
     reference=faulty_loss(), faulty=faulty_loss, cases=loss_cases, driver="averaged_slope",
     outputs=("the mean gradient",), rtol=1e-3,
     misconceptions=(
