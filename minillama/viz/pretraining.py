@@ -58,7 +58,9 @@ def plot_budget(sizes: Sequence[float], losses: Sequence[float], tokens: Sequenc
     figure, axes = new_figure()
     axes.plot(sizes, losses, "o-", color=COLOURS[0])
     for size, loss, count in zip(sizes, losses, tokens, strict=True):
-        axes.annotate(f"{count / 1e6:.1f} M tokens", (size, loss), (0, 9), textcoords="offset points", ha="center")
+        over = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        words = f"{count / 1e6:.1f} M tokens"
+        axes.annotate(words, (size, loss), (0, 9), textcoords="offset points", ha="center", bbox=over)
     axes.set(xscale="log", xlabel="parameters", ylabel="loss in nats a token")
     axes.set(xlim=(min(sizes) * 0.7, max(sizes) * 1.5), ylim=(min(losses) - 0.02, max(losses) + 0.03))
     axes.set_xticks(sizes, [f"{size / 1e6:.1f} M" for size in sizes], minor=False)
