@@ -155,7 +155,7 @@ def plot_sizes(
     """What perplexity grows by as weights shrink: measured on one model, and published for a 7B.
 
     Args:
-        measured, published: format -> (bits a weight, perplexity above that of float16 in percent).
+        measured, published: format -> (bits a weight, at most 9, and perplexity above that of float16 in percent).
         errors: format -> how far off the measured percentage may be.
     """
     figure, axes = new_figure(5.4, 6.0)
@@ -166,19 +166,16 @@ def plot_sizes(
         bars = {name: errors.get(name, 0.0) if points is measured else 0.0 for name in points}
         for name, (bits, worse) in points.items():
             axes.errorbar(bits, worse, bars[name] or None, fmt="o", color=colour, elinewidth=0.8)
-            above = (bits, worse + bars[name])
-            axes.annotate(name, above, (0, 5), textcoords="offset points", fontsize=8.5, ha="center", va="bottom")
+            lower = any(bits == other and worse < more for other, more in points.values())  # of two as large
+            aside, side = ((-7, 1), "right") if lower else ((7, 1), "left")
+            axes.annotate(name, (bits, worse), aside, textcoords="offset points", fontsize=8.5, ha=side, va="bottom")
         axes.set_title(title, loc="left", fontsize="medium")
-        axes.set(ylabel="perplexity above\nfloat16, in percent", xscale="log", xlim=(4, 19))
-        ends = [worse + sign * bars[name] for name, (_, worse) in points.items() for sign in (-1, 1)]
-        room = 0.15 * (max(ends) - min(0.0, *ends))
-        axes.set_ylim(min(0.0, *ends) - room / 2, max(ends) + room)
+        axes.set(ylabel="perplexity above\nfloat16, in percent", xlim=(4.0, 9.2))
         axes.axhline(0, color="#6e7781", linewidth=0.8, zorder=0)
+        axes.annotate("float16", (7.6, 0), (0, 3), textcoords="offset points", fontsize=8.5, color="#57606a")
         axes.spines[["top", "right"]].set_visible(False)
     figure.align_ylabels(list(panels))
     panels[1].set_xlabel("bits a weight")
-    panels[1].set_xticks([4, 5, 6, 8, 12, 16], ["4", "5", "6", "8", "12", "16"])
-    panels[1].set_xticks([], minor=True)
     worst = [max(points, key=lambda name: points[name][1]) for points in (measured, published)]
     alt = (
         "Two panels, perplexity above float16 by bits a weight; both fall towards 0 from left to right. "
