@@ -1,6 +1,7 @@
 """From what an answer gave to what is wrong with it. Nothing of the learner's runs here."""
 
 import contextlib
+import functools
 import itertools
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from minillama.course.comparing import Difference, Tolerance, difference, to_numbers
 from minillama.course.drivers import DRIVERS, RejectedError
 from minillama.course.plain import to_input, to_plain
-from minillama.course.record import Bugs, Case, Misconception, Probe, Task
+from minillama.course.record import Bugs, Case, Misconception, Plan, Probe, Task
 from minillama.course.running import Observation
 
 STRUCTURE = ("none", "type", "count", "shape")  # kinds of difference that leave no values to compare
@@ -56,6 +57,35 @@ class _Unlike:
     """Stands for the output of an implementation that raised."""
 
 
+class _Known:
+    """What the course's own implementations give on one plan; each is asked once, and only where it is needed."""
+
+    def __init__(self, task: Task, seed: int) -> None:
+        self.task, self.plan = task, task.plan(seed)
+        self.outputs: dict[tuple[Bugs | None, int], Any] = {}
+
+    def right(self, i: int) -> Any:
+        """The reference's output for case i."""
+        return self._output(None, i)
+
+    def faulty(self, bugs: Bugs, i: int) -> Any:
+        """The output for case i of the implementation with these bugs."""
+        return self._output(bugs, i)
+
+    def _output(self, bugs: Bugs | None, i: int) -> Any:
+        if (bugs, i) not in self.outputs:
+            assert bugs is None or self.task.faulty is not None
+            function = self.task.reference if bugs is None else self.task.faulty(bugs)
+            self.outputs[bugs, i] = output_of(self.task, function, self.plan.cases[i])
+        return self.outputs[bugs, i]
+
+
+@functools.lru_cache(maxsize=1)
+def _known(task: Task, seed: int) -> _Known:
+    """Kept for the next answer to the same inputs: those who judge many answers judge them one after the other."""
+    return _Known(task, seed)
+
+
 def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict:
     """Compare what an answer gave on `task.plan(seed).cases` with the reference, and look for the reason.
 
@@ -64,12 +94,13 @@ def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict
         seed: that the inputs were drawn from.
         observations: one a case, in order; fewer where the run was cut short.
     """
-    plan = task.plan(seed)
+    known = _known(task, seed)
+    plan = known.plan
     observations = observations[: len(plan.cases)]
     if task.kind == "experiment":
         return _judge_experiment(task, observations)
     tolerance = _tolerance(task, task.same_dtype)
-    expected = [output_of(task, task.reference, case) for case in plan.cases]
+    expected = [known.right(i) for i in range(len(plan.cases))]
     problems: list[tuple[int, str, Difference | None]] = []
     for i, seen in enumerate(observations):
         status, found = _problem(seen, expected[i], _names(task, plan.cases[i]), tolerance)
@@ -85,14 +116,14 @@ def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict
     beside = [(i, kind, _beside_dtype(task, observations[i], expected[i], each)) for i, kind, each in problems]
     matches: list[tuple[Misconception, ...]] = []
     if status in ("wrong", "raised") and any(kind == "raised" or each is not None for _, kind, each in beside):
-        matches = _explain(task, [plan.cases[i] for i in keep], [observations[i] for i in keep], expected, keep)
+        matches = _explain(known, [observations[i] for i in keep], keep)
     names = matches[0] if matches else ()
     if names and found is not None and found.kind == "dtype":  # the idea says more than the dtype
         first, status, found = next(each for each in beside if each[2] is not None)
     of_values = status == "wrong" and found is not None and found.kind == "value"
     return Verdict(
         task=task, status=status, case=plan.cases[first], observation=observations[first], difference=found,
-        probe=_broken_probe(task, seed, observations) if of_values else None, names=names,
+        probe=_broken_probe(plan, observations) if of_values else None, names=names,
         alternatives=max(0, len(matches) - 1), cases=len(observations),
         credit=_credit(task, names, problems, len(plan.cases)),
     )  # fmt: skip
@@ -151,23 +182,22 @@ def _problem(
     return ("mutated", None) if seen.changed else ("passed", None)
 
 
-def _explain(
-    task: Task, cases: Sequence[Case], seen: Sequence[Observation], expected: Sequence[Any], keep: Sequence[int]
-) -> list[tuple[Misconception, ...]]:
-    """Every single misconception that gives these outputs; where none does, every pair."""
+def _explain(known: _Known, seen: Sequence[Observation], keep: Sequence[int]) -> list[tuple[Misconception, ...]]:
+    """Every single misconception that gives these outputs, of the cases to keep; where none does, every pair."""
+    task = known.task
     if task.faulty is None:
         return []
-    expected = [expected[i] for i in keep]
     exact = [m for m in task.misconceptions if m.signature is None]
-    fits = [m for m in exact if _gives(task, frozenset({m.name}), cases, seen, expected)]
+    fits = [m for m in exact if _gives(known, frozenset({m.name}), seen, keep)]
     if not fits:
+        cases, expected = [known.plan.cases[i] for i in keep], [known.right(i) for i in keep]
         guessed = (m for m in task.misconceptions if m.signature is not None)
         sound = all(_is_sound(task, *each) for each in zip(seen, expected, strict=True))
         fits = [m for m in guessed if sound and _fits(m, cases, seen, expected)]
     if fits or task.kind == "trace":
         return [(m,) for m in fits]
     pairs = itertools.combinations(exact, 2)
-    return [pair for pair in pairs if _gives(task, frozenset(m.name for m in pair), cases, seen, expected)]
+    return [pair for pair in pairs if _gives(known, frozenset(m.name for m in pair), seen, keep)]
 
 
 def _is_sound(task: Task, seen: Observation, expected: Any) -> bool:
@@ -193,23 +223,20 @@ def _fits(m: Misconception, cases: Sequence[Case], seen: Sequence[Observation], 
     return False
 
 
-def _gives(task: Task, bugs: Bugs, cases: Sequence[Case], seen: Sequence[Observation], expected: Sequence[Any]) -> bool:
+def _gives(known: _Known, bugs: Bugs, seen: Sequence[Observation], keep: Sequence[int]) -> bool:
     """Do these bugs give these outputs, wherever both gave any, and somewhere other than the right ones?"""
-    assert task.faulty is not None
-    tolerance = _tolerance(task, False)
-    telling, faulty = False, task.faulty(bugs)
-    for case, right, each in zip(cases, expected, seen, strict=True):
-        output = output_of(task, faulty, case) if each.kind == "returned" else _Unlike
+    names, tolerance, telling = known.task.outputs, _tolerance(known.task, False), False
+    for i, each in zip(keep, seen, strict=True):
+        output = known.faulty(bugs, i) if each.kind == "returned" else _Unlike
         if output is _Unlike:
             continue
-        if difference(each.output, output, task.outputs, tolerance) is not None:
+        if difference(each.output, output, names, tolerance) is not None:
             return False
-        telling |= difference(output, right, task.outputs, tolerance) is not None
+        telling |= difference(output, known.right(i), names, tolerance) is not None
     return telling
 
 
-def _broken_probe(task: Task, seed: int, observations: Sequence[Observation]) -> tuple[Probe, str] | None:
-    plan = task.plan(seed)
+def _broken_probe(plan: Plan, observations: Sequence[Observation]) -> tuple[Probe, str] | None:
     for probe, part in plan.probes:
         seen = observations[part]
         if len(seen) < len(plan.cases[part]) or any(each.kind != "returned" for each in seen):

@@ -135,7 +135,7 @@ class Task:
     driver: str = "call"
     framework: Literal["torch", "numpy"] = "torch"
     time_limit_s: float = 10.0
-    family: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    family: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, hash=False)
     build: "Callable[..., Task] | None" = None
 
     def __post_init__(self) -> None:

@@ -33,9 +33,12 @@ def ids(entries):
     return ["-".join(str(part) for part in entry[:-1]) for entry in entries]
 
 
-def verdict_of(task: Task, answer, seed: int):
-    """As `check` does, with a seed; what was observed crosses to the judge as text, as it does in grading."""
-    cases = task.plan(seed).cases
+def verdict_of(task: Task, answer, seed: int, cases=None):
+    """As `check` does, with a seed; what was observed crosses to the judge as text, as it does in grading.
+
+    `cases` are those of the seed, for who has them already: some are looked for among thousands of draws.
+    """
+    cases = task.plan(seed).cases if cases is None else cases
     if task.kind == "trace" and callable(answer):
         answer = {case.name: answer(*case.args) for case in cases}
     return judge(task, seed, read_observations(write_observations(observe(task, answer, cases))))
@@ -90,9 +93,10 @@ def test_each_misconception_has_two_spellings_and_each_task_three_right_ones(tas
 def test_seeds_tell_every_two_implementations_apart(task):
     """The reference, its second spelling, and every misconception, each against all others: with 100 seeds."""
     for seed in SEEDS:
-        assert verdict_of(task, task.reference, seed).passed
+        cases = task.plan(seed).cases
+        assert verdict_of(task, task.reference, seed, cases).passed
         for each in task.misconceptions:
-            verdict = verdict_of(task, task.faulty(frozenset({each.name})), seed)
+            verdict = verdict_of(task, task.faulty(frozenset({each.name})), seed, cases)
             assert [found.name for found in verdict.names] == [each.name], (seed, verdict.status)
             assert verdict.alternatives == 0, seed
 
