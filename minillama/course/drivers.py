@@ -84,7 +84,8 @@ def module(answer: Callable[..., Any], arguments: Sequence[Any], names: Sequence
         Its parameters in words, by name, "weight (8,)", and what it gives; None where the weights do not fit into it.
     """
     made = answer(*arguments)
-    described = ", ".join(f"{name} {tuple(each.shape)}" for name, each in sorted(made.named_parameters())) or "none"
+    words = [(f"{name} {tuple(each.shape)}", each.requires_grad) for name, each in sorted(made.named_parameters())]
+    described = ", ".join(each if learns else f"{each} that does not learn" for each, learns in words) or "none"
     if names:
         try:
             left = made.load_state_dict(dict(zip(names, arrays, strict=False)), strict=False)
@@ -118,6 +119,8 @@ def draws(answer: Callable[..., Any], logits: Any, options: dict[str, Any]) -> t
     before, after, again = (answer(few.clone(), **options, generator=each) for each in (one, one, two))
     first = answer(rows.clone(), **options, generator=one)
     ids = torch.as_tensor(first)
+    if ids.dtype != torch.int64:
+        raise ValueError(f"it gave ids of dtype {str(ids.dtype).removeprefix('torch.')}, expected int64")
     if tuple(ids.shape) != (len(rows),):
         raise ValueError(f"it gave ids of shape {tuple(ids.shape)} for {len(rows)} rows, expected ({len(rows)},)")
     if ids.min() < 0 or ids.max() >= logits.shape[1]:
@@ -162,6 +165,9 @@ def remembers(answer: Callable[..., Any], arguments: dict[str, Any], script: Seq
         return [n if own else -2 - n if other else -1 for n, (own, other) in zip(numbers, kinds, strict=True)]
 
     made, seen, given = answer(**arguments), dict[Any, int](), dict[str, Any]()
+    for room in vars(made).values():
+        if isinstance(room, torch.Tensor) and room.is_floating_point():
+            room.fill_(torch.nan)  # what is never written must not look like tokens, as old memory may
     for number, (action, *values) in enumerate(script, 1):
         if action == "length":
             given[f"step {number}, length"] = made.length
@@ -258,14 +264,21 @@ def processes(answer: Callable[..., Any], kinds: Sequence[str], own: Sequence[An
         answer: (*common, *own, *reductions) -> what the process gives.
         kinds: of the reductions that it is handed, "sum" or "max".
         own: for each process, what it alone has.
-        common: what all have.
+        common: what all have. An answer that changes any of this changes it for the caller, too.
     """
+    changed: list[tuple[Any, Any]] = []
 
     def run(rank: int, reduce: _Reduction) -> Any:
         inputs = [each.clone() if hasattr(each, "clone") else each for each in (*common, *own[rank])]
-        return answer(*inputs, *(functools.partial(reduce, kind=kind) for kind in kinds))
+        given = answer(*inputs, *(functools.partial(reduce, kind=kind) for kind in kinds))
+        changed.extend(zip((*common, *own[rank]), inputs, strict=True))
+        return given
 
-    return {f"process {rank}": given for rank, given in enumerate(together(len(own), run))}
+    results = together(len(own), run)
+    for before, after in changed:
+        if hasattr(before, "copy_"):
+            before.copy_(after)
+    return {f"process {rank}": given for rank, given in enumerate(results)}
 
 
 def averaged_slope(answer: Callable[..., Any], weight: Any, own: Sequence[Any]) -> Any:
@@ -274,12 +287,13 @@ def averaged_slope(answer: Callable[..., Any], weight: Any, own: Sequence[Any]) 
     Args:
         answer: (sum of the losses, how many tokens count, processes, all_reduce) -> what to differentiate.
         weight: (D,).
-        own: each process's (T, D), a row for a token; its loss is the square of its product with the weight.
+        own: each process's (T, D), a row for a token; its loss is the square of its product with the weight. Beside
+            them every process has a token that does not count.
     """
 
     def run(rank: int, reduce: _Reduction) -> Any:
         held = weight.clone().requires_grad_()
-        nats = (own[rank] @ held).square().sum()
+        nats = (own[rank] @ held).square().sum() + 0 * held.sum()
         count = nats.new_tensor(float(len(own[rank])))
         loss = answer(nats, count, len(own), functools.partial(reduce, kind="sum"))
         if not getattr(loss, "requires_grad", False):

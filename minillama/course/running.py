@@ -130,8 +130,12 @@ def _named(error: BaseException) -> str:
 
 
 def _unchanged(value: Any, given: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return len(value) == len(given) and all(map(_unchanged, value, given))
+    if isinstance(value, dict):
+        return value.keys() == given.keys() and all(_unchanged(each, given[key]) for key, each in value.items())
     if not isinstance(value, np.ndarray):
-        return True
+        return not isinstance(value, str | int) or value == given
     after = to_plain(given)
     if not isinstance(after, Array) or after.data.shape != value.shape:
         return False

@@ -21,6 +21,11 @@ def groups(answer: Callable[..., Any], config: Any, frozen: str, *arguments: flo
     found = answer(model, *arguments)
     if not isinstance(found, list | tuple) or not all(isinstance(each, Mapping) and "params" in each for each in found):
         raise ValueError("it gave no groups, expected a list of dicts with params and weight_decay")
+    known = {id(each) for each in model.parameters()}
+    found = [{**group, "params": list(group["params"])} for group in found]
+    strange = [each for group in found for each in group["params"] if id(each) not in known]
+    if strange:
+        raise ValueError(f"its groups hold a {type(strange[0]).__name__} that is no parameter of the model")
     held = [([id(each) for each in group["params"]], group.get("weight_decay")) for group in found]
     given: dict[str, Any] = {}
     for name, parameter in model.named_parameters():
@@ -33,9 +38,10 @@ def groups(answer: Callable[..., Any], config: Any, frozen: str, *arguments: flo
 def training_steps(
     answer: Callable[..., Any], table: Any, steps: Sequence[Sequence[Any]], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The answer takes steps of an optimizer with one model: what each gives, and the weights behind it.
+    """The answer takes steps of an optimizer with one model: what each gives, and the weights and rates behind it.
 
     The model is a table of logits, a row for each token; the optimizer is plain descent: learning rate times gradient.
+    It has a second group, of a parameter that gets no gradient.
 
     Args:
         answer: (model, optimizer, batches, lr, ...) -> the loss before the step.
@@ -49,16 +55,19 @@ def training_steps(
     from minillama.train.data import Batch
 
     model = torch.nn.Embedding.from_pretrained(table.clone(), freeze=False)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    quiet = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([{"params": list(model.parameters())}, {"params": [quiet]}], lr=0.05)
     given: dict[str, Any] = {}
     for number, (lr, batches) in enumerate(steps, 1):
         try:
             loss = answer(model, optimizer, [Batch(*each) for each in batches], lr, **options)
         except DataError:
             given[f"step {number}"] = "a DataError"
+            given[f"step {number}, weights"] = model.weight.detach().clone()
             continue
         given[f"step {number}, loss"] = loss
         given[f"step {number}, weights"] = model.weight.detach().clone()
+        given[f"step {number}, rates"] = [group["lr"] for group in optimizer.param_groups]
     return given
 
 

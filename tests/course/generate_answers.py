@@ -39,6 +39,7 @@ for name, by_hand in {
     "one_layer": [{"bytes": 16_384}, {"bytes": 4096 * 4}],
     "numbers": [{"bytes": 131_072}, {"bytes": 32 * 4096}],
     "kibibytes": [{"bytes": 512}, {"bytes": 2**9}],
+    "four_bytes": [{"bytes": 1_048_576}, {"bytes": 2.0**20}],
 }.items():
     WRONG["sampling.draw_by_hand", name] = [HAND | each for each in by_hand]
 STRAY["sampling.draw_by_hand"] = [HAND | {"top_p": 5}, HAND | {"min_p": 4}, HAND | {"first": "two thirds"}]
@@ -83,9 +84,8 @@ def from_below(logits, p):
     return result
 
 
-@right(TOP_P)
 def shifted_mask(logits, p):
-    """As transformers had it: what comes after the crossing is out, moved by one, the first always kept."""
+    """As transformers had it: out is what comes after the sum has passed p, moved by one, the first always kept."""
     ordered, order = torch.sort(logits, descending=True)
     out = ordered.softmax(-1).cumsum(-1) > p
     out[..., 1:] = out[..., :-1].clone()
@@ -119,7 +119,7 @@ def sorted_mask(bug):
 
 def in_numpy(bug):
     def keep(logits, p):
-        values = logits.double().numpy()
+        values = logits.numpy()
         exps = np.exp(values - values.max(-1, keepdims=True))
         chances = exps / exps.sum(-1, keepdims=True)
         out = np.full_like(values, 0 if bug == "zeros" else -np.inf)
@@ -162,8 +162,57 @@ WRONG[TOP_P, "unchanged"] = [lambda logits, p: logits * 1, lambda logits, p: log
 
 
 @stray(TOP_P)
-def gives_chances(logits, p):
+def gives_new_chances(logits, p):
     return row_by_row(logits, p).softmax(-1)
+
+
+def a_place_late(logits, p):
+    ordered, order = logits.sort(descending=True, stable=True)
+    out = ordered.softmax(-1).cumsum(-1) >= p
+    out[:, 1:] = out[:, :-1].clone()
+    return logits.masked_fill(out.scatter(1, order, out), -math.inf)
+
+
+def a_place_late_in_lists(logits, p):
+    out = torch.full_like(logits, -math.inf)
+    for b, chances in enumerate(logits.softmax(-1)):
+        order = chances.argsort(descending=True, stable=True).tolist()
+        sums = chances[order].cumsum(0).tolist()
+        for place, token in enumerate(order):
+            if sums[max(0, place - 1)] < p:
+                out[b, token] = logits[b, token]
+    return out
+
+
+def until_it_is_passed(logits, p):
+    out = torch.full_like(logits, -math.inf)
+    for row, chances in enumerate(logits.softmax(-1)):
+        mass = torch.tensor(0.0)
+        for token in chances.argsort(descending=True, stable=True).tolist():
+            if mass > p:
+                break
+            out[row, token] = logits[row, token]
+            mass = mass + chances[token]
+    return out
+
+
+def up_to_p_and_one_more(logits, p):
+    ordered, order = logits.sort(descending=True, stable=True)
+    many = (ordered.softmax(-1).cumsum(-1) <= p).sum(-1, keepdim=True) + 1
+    stay = torch.arange(logits.shape[1]) < many
+    return torch.where(torch.zeros_like(stay).scatter(-1, order, stay), logits, -math.inf)
+
+
+WRONG[TOP_P, "first_lost"] = [a_place_late, a_place_late_in_lists]
+WRONG[TOP_P, "one_too_many"] = [until_it_is_passed, up_to_p_and_one_more, shifted_mask]
+WRONG[TOP_P, "chances"] = [
+    lambda logits, p: logits.softmax(-1) * row_by_row(logits, p).isfinite(),
+    lambda logits, p: torch.where(from_below(logits, p) > -math.inf, logits.softmax(1), 0.0),
+]
+WRONG[TOP_P, "log_chances"] = [
+    lambda logits, p: row_by_row(logits, p).log_softmax(-1),
+    lambda logits, p: from_below(logits, p).softmax(1).log(),
+]
 
 
 # sampling.sample
@@ -176,6 +225,10 @@ def cut(logits, top_k, top_p, min_p, bug=""):
     stay = torch.ones_like(logits, dtype=torch.bool)
     if top_k is not None:
         stay &= logits >= logits.topk(top_k).values[:, -1:]
+        if bug == "one_option":
+            return stay
+        if bug != "uncut_nucleus":
+            chances = chances * stay / (chances * stay).sum(-1, keepdim=True)
     if top_p is not None:
         ordered, order = chances.sort(-1, descending=True)
         sums = ordered.cumsum(-1)
@@ -259,6 +312,7 @@ def on_sorted(logits, temperature=0.0, top_k=None, top_p=None, min_p=None, gener
     ordered, order = (logits / temperature).sort(-1, descending=True)
     chances = ordered.softmax(-1)
     chances[:, top_k or len(chances[0]) :] = 0
+    chances /= chances.sum(-1, keepdim=True)
     if top_p is not None:
         chances[chances.cumsum(-1) - chances >= top_p] = 0
     if min_p is not None:
@@ -270,7 +324,7 @@ def on_sorted(logits, temperature=0.0, top_k=None, top_p=None, min_p=None, gener
 RIGHT[SAMPLE] += [by_multinomial(), by_gumbel()]
 for name in (
     "late", "softmax_twice", "multiplied", "cuts_first", "crosser_lost", "min_p_absolute", "greedy", "reseeds",
-    "ignores_generator", "not_renormalised",
+    "ignores_generator", "not_renormalised", "uncut_nucleus", "one_option",
 ):  # fmt: skip
     WRONG[SAMPLE, name] = [by_multinomial(name), by_gumbel(name)]
 
@@ -359,11 +413,58 @@ for name in (
 
 
 @stray(PENALTY)
+def by_the_logarithm(logits, seen, penalty):
+    """As a chance divided by the penalty: another penalty, not the colleague's."""
+    out = logits.clone()
+    for row, ids in zip(out, seen, strict=True):
+        row[list(set(ids))] -= math.log(penalty)
+    return out
+
+
 def subtracts(logits, seen, penalty):
     out = logits.clone()
     for row, ids in zip(out, seen, strict=True):
         row[list(set(ids))] -= penalty
     return out
+
+
+def subtracts_by_a_mask(logits, seen, penalty):
+    return logits - penalty * torch.tensor([[float(t in ids) for t in range(logits.shape[1])] for ids in seen])
+
+
+def only_above_zero(logits, seen, penalty):
+    out = logits.clone()
+    for row, ids in zip(out, seen, strict=True):
+        for token in set(ids):
+            if row[token] > 0:
+                row[token] /= penalty
+    return out
+
+
+def only_above_zero_by_a_mask(logits, seen, penalty):
+    hit = torch.tensor([[t in ids for t in range(logits.shape[1])] for ids in seen])
+    return torch.where(hit & (logits > 0), logits / penalty, logits)
+
+
+def returns_in_the_loop(logits, seen, penalty):
+    out = logits.clone()
+    for row, ids in zip(out, seen, strict=True):
+        for token in set(ids):
+            row[token] = moved(row[token].item(), penalty, "")
+        return out
+
+
+def first_of_each(logits, seen, penalty):
+    return by_loops()(logits, [ids if row == 0 else [] for row, ids in enumerate(seen)], penalty)
+
+
+WRONG[PENALTY, "subtracts"] = [subtracts, subtracts_by_a_mask]
+WRONG[PENALTY, "negative_left"] = [only_above_zero, only_above_zero_by_a_mask]
+WRONG[PENALTY, "only_first"] = [returns_in_the_loop, first_of_each]
+WRONG[PENALTY, "everybody"] = [
+    lambda logits, seen, penalty: torch.where(logits > 0, logits / penalty, logits * penalty),
+    lambda logits, seen, penalty: torch.minimum(logits * penalty, logits / penalty),
+]
 
 
 # sampling.accept_draft
@@ -439,6 +540,28 @@ for name in (
     WRONG[ACCEPT, name] = [with_tensors(name), with_lists(name)]
 
 
+def bent_differences(target, draft, token, number):
+    return number < (target[token] / draft[token]).item(), (target - draft).softmax(-1)
+
+
+def bent_differences_in_lists(target, draft, token, number):
+    powers = [math.exp(a - b) for a, b in zip(target.tolist(), draft.tolist(), strict=True)]
+    return number * draft[token].item() < target[token].item(), [each / sum(powers) for each in powers]
+
+
+WRONG[ACCEPT, "softmaxed_signed"] = [bent_differences, bent_differences_in_lists]
+WRONG[ACCEPT, "ratio"] = [
+    lambda target, draft, token, number: (
+        min(1.0, float(target[token] / draft[token])),
+        by_minimum(target, draft, token, number)[1],
+    ),
+    lambda target, draft, token, number: (
+        (target[token] / draft[token]).clamp(max=1),
+        with_tensors()(target, draft, token, number)[1],
+    ),
+]
+
+
 @stray(ACCEPT)
 def never(target, draft, token, number):
     return False, draft
@@ -452,7 +575,7 @@ CACHE = "cache.KVCache"
 def on_a_buffer(bug=""):
     class KVCache:
         def __init__(self, n_layers, batch_size, max_len, n_kv_heads, head_dim, dtype=torch.float32, device="cpu"):
-            shape = (2, n_layers, batch_size, max_len + (20 if bug == "no_limit" else 0), n_kv_heads, head_dim)
+            shape = (2, n_layers, batch_size, max_len + 20 * (bug in ("no_limit", "moves_all")), n_kv_heads, head_dim)
             self.both, self.max_len, self.filled = torch.zeros(shape), max_len, [0] * n_layers
             self.batch_size, self.padding = batch_size, None
 
@@ -465,14 +588,16 @@ def on_a_buffer(bug=""):
         def update(self, layer, k, v):
             start = 0 if bug == "restarts" else self.filled[0 if bug == "shared_count" else layer]
             end = start + k.shape[1]
-            if end > self.max_len and bug != "no_limit":
+            if end + (bug == "full_early") > self.max_len and bug != "no_limit":
                 raise ContextLengthError(f"{end} tokens for {self.max_len} places")
+            v = k if bug == "values_of_keys" else v
             if bug == "new_first":
                 self.both[:, layer, :, k.shape[1] : end] = self.both[:, layer, :, :start].clone()
                 start, part = 0, slice(0, k.shape[1])
             else:
                 part = slice(start, end)
             self.both[0, layer, :, part], self.both[1, layer, :, part] = k, v
+            self.filled = [end] * len(self.filled) if bug == "moves_all" else self.filled
             self.filled[layer] = end
             shown = slice(start, end) if bug == "new_only" else slice(0, self.max_len if bug == "whole" else end)
             keys, values = self.both[:, layer, :, shown]
@@ -508,7 +633,13 @@ def on_lists(bug=""):
             held = [] if bug == "restarts" else self.tokens[layer]
             if bug == "shared_count":
                 held = (held + [(torch.zeros_like(k[:, 0]),) * 2] * self.length)[: self.length]
-            if len(held) + len(new) > self.max_len and bug != "no_limit":
+            if bug == "moves_all":
+                longest = max(len(each) for each in self.tokens.values())
+                held = held + [(torch.zeros_like(k[:, 0]),) * 2] * (longest - len(held))
+            if bug == "values_of_keys":
+                new = [(key, key) for key, _ in new]
+            full = self.max_len - len(held) < len(new) + (bug == "full_early")
+            if full and bug != "no_limit":
                 raise ContextLengthError("no room")
             held = new + held if bug == "new_first" else held + new
             self.tokens[layer] = held
@@ -538,7 +669,7 @@ class Grown(KVCache):
 RIGHT[CACHE] = [on_a_buffer(), on_lists(), Grown]
 for name in (
     "restarts", "new_only", "whole", "swapped", "new_first", "no_limit", "all_layers", "fixed_length", "one_layer",
-    "by_that_many", "keeps_last", "never_shorter", "shared_count",
+    "by_that_many", "keeps_last", "never_shorter", "shared_count", "full_early", "moves_all", "values_of_keys",
 ):  # fmt: skip
     WRONG[CACHE, name] = [on_a_buffer(name), on_lists(name)]
 
@@ -567,7 +698,10 @@ def with_the_package(bug=""):
         past = cache.length
         if bug == "late_length":
             past += q.shape[1]
+        if bug == "one_late" and past:
+            past += 1
         at = slice(0, q.shape[1]) if bug == "restarts" else slice(past, past + q.shape[1])
+        v = apply_rope(v, cos[at], sin[at]) if bug == "turned_values" else v
         turned = k if bug == "unturned_keys" else apply_rope(k, cos[at], sin[at])
         keys, values = cache.update(0, turned, v)
         if bug == "twice":
@@ -579,7 +713,8 @@ def with_the_package(bug=""):
             mask[:] = True
         if bug == "upper_rows":
             mask = torch.ones(q.shape[1], keys.shape[1], dtype=torch.bool).tril()
-        out, _ = attend(apply_rope(q, cos[at], sin[at]), keys, values, mask)
+        asked = q if bug == "unturned_queries" else apply_rope(q, cos[at], sin[at])
+        out, _ = attend(asked, keys, values, mask)
         return out
 
     return step
@@ -595,8 +730,12 @@ def with_positions(bug=""):
             queries = queries - held
         if bug == "late_length":
             queries = queries + q.shape[1]
+        if bug == "one_late":
+            queries = queries + min(1, held)
+        if bug == "turned_values":
+            v = apply_rope(v, cos[queries], sin[queries])
         k = k if bug == "unturned_keys" else apply_rope(k, cos[queries], sin[queries])
-        q = apply_rope(q, cos[queries], sin[queries])
+        q = q if bug == "unturned_queries" else apply_rope(q, cos[queries], sin[queries])
         queries = torch.arange(held, held + q.shape[1])
         keys, values = cache.update(0, k, v)
         places = torch.arange(keys.shape[1])
@@ -636,15 +775,15 @@ def turned_late(q, k, v, cos, sin, cache):
 
 RIGHT[STEP] += [with_the_package(), with_positions()]
 for name in (
-    "restarts", "late_length", "twice", "unturned_keys", "forgets", "sees_all", "upper_rows",
+    "restarts", "late_length", "twice", "unturned_keys", "forgets", "sees_all", "upper_rows", "one_late",
+    "turned_values", "unturned_queries",
 ):  # fmt: skip
     WRONG[STEP, name] = [with_the_package(name), with_positions(name)]
 
 
 @stray(STEP)
-def square(q, k, v, cos, sin, cache):
-    T = q.shape[1]
-    return attend(q, *cache.update(0, k, v), causal_mask(T, T))[0]
+def twice_as_loud(q, k, v, cos, sin, cache):
+    return 2 * with_the_package()(q, k, v, cos, sin, cache)
 
 
 @stray(STEP)
@@ -663,15 +802,27 @@ def sinks_on_lists(bug=""):
             self.sinks, self.window, self.held = sinks, window, []
 
         def update(self, k, v):
-            self.held += zip(k.unbind(1), v.unbind(1), strict=True)
+            v = k if bug == "values_of_keys" else v
+            new = list(zip(k.unbind(1), v.unbind(1), strict=True))
+            first = not self.held
+            self.held = new if bug == "forgets_all" else new + self.held if bug == "new_first" else self.held + new
             grown = list(self.held)
-            room = {"window_in_all": self.window - self.sinks, "one_more": self.window + 1}.get(bug, self.window)
+            rooms = {
+                "window_in_all": self.window - self.sinks,
+                "one_more": self.window + 1,
+                "one_less": self.window - 1,
+            }
+            room = rooms.get(bug, self.window)
             if bug == "no_sinks":
                 self.held = self.held[-self.sinks - room :]
+            elif bug == "long_prompt" and first:
+                pass
+            elif bug == "one_a_call":
+                del self.held[self.sinks : self.sinks + (len(self.held) > self.sinks + room)]
             elif bug == "no_window":
                 self.held = self.held[: self.sinks + room]
             elif len(self.held) > self.sinks + room or bug == "twice":
-                ends = self.held[: self.sinks], self.held[-room:]
+                ends = (new if bug == "new_sinks" else self.held)[: self.sinks], self.held[-room:]
                 self.held = ends[1] + ends[0] if bug == "window_first" else ends[0] + ends[1]
             shown = grown if bug == "before_the_cut" else self.held
             keys, values = (torch.stack(part, 1) for part in zip(*shown, strict=True))
@@ -690,10 +841,23 @@ def sinks_by_index(bug=""):
             self.both = None
 
         def update(self, k, v):
-            new = torch.stack((k, v))  # (2, B, T, G, K)
-            self.both = new if self.both is None else torch.cat((self.both, new), 2)
+            new = torch.stack((k, k if bug == "values_of_keys" else v))  # (2, B, T, G, K)
+            past = 0 if self.both is None or bug == "forgets_all" else self.both.shape[2]
+            if past:
+                new = torch.cat((new, self.both) if bug == "new_first" else (self.both, new), 2)
+            self.both = new
             n, s = self.both.shape[2], self.sinks
             keep = [i for i in range(n) if i < s or i >= n - (self.all - s)]
+            if bug == "long_prompt" and not past:
+                keep = list(range(n))
+            if bug == "one_a_call":
+                keep = [i for i in range(n) if i != s or n <= self.all]
+            if bug == "new_sinks" and n > self.all:
+                keep = [*range(past, min(n, past + s)), *range(n - self.all + s, n)]
+            if bug == "one_less" and n > self.all:
+                keep.remove(n - self.all + s)
+            if bug == "window_alone":
+                keep = list(range(max(0, n - self.all + s), n))
             if bug == "no_sinks":
                 keep = list(range(max(0, n - self.all), n))
             if bug == "no_window":
@@ -729,9 +893,11 @@ class TwoParts:
 RIGHT[SINK] += [sinks_on_lists(), sinks_by_index()]
 for name in (
     "no_sinks", "no_window", "window_in_all", "one_more", "window_first", "twice", "swapped",
-    "before_the_cut",
+    "before_the_cut", "one_less", "forgets_all", "one_a_call", "long_prompt", "new_sinks", "new_first",
+    "values_of_keys",
 ):  # fmt: skip
     WRONG[SINK, name] = [sinks_on_lists(name), sinks_by_index(name)]
+WRONG[SINK, "no_sinks"] += [sinks_by_index("window_alone")]
 
 
 @stray(SINK)

@@ -37,6 +37,9 @@ for name, by_hand in {
     "summed": [{"loss": 100}, {"loss": 60.0 + 40.0}],
     "forward_only": [{"operations": 4e14}, {"operations": 2 * 2_000_000 * 100_000_000}],
     "once_a_weight": [{"operations": 2e14}, {"operations": 2_000_000 * 100_000_000}],
+    "by_largest": [{"clipped": [0.75, 1]}, {"clipped": torch.tensor([3.0, 4.0]) / 4}],
+    "no_floor": [{"middle": 0.00045}, {"middle": (1e-3 - 1e-4) / 2}],
+    "back_as_there": [{"operations": 8e14}, {"operations": 4 * 2_000_000 * 100_000_000}],
 }.items():
     WRONG["train.recipe_by_hand", name] = [HAND | each for each in by_hand]
 STRAY["train.recipe_by_hand"] = [HAND | {"warm": 0.5}, HAND | {"clipped": "shorter"}, HAND | {"loss": 2.0}]
@@ -54,6 +57,13 @@ def with_strings(bug=""):
         parts = (text if bug == "capitals" else text.casefold()).split(" ")
         if bug == "words":
             return set(parts)
+        if bug == "pairs":
+            return set(itertools.pairwise(parts))
+        if bug == "letters":
+            text = text.casefold()
+            return {text[i - 3 : i] for i in range(3, len(text) + 1)}
+        if bug == "last_run":
+            parts.pop()
         if bug == "exact":
             return {" ".join(parts)}
         if bug == "apart":
@@ -71,16 +81,20 @@ def with_strings(bug=""):
                 rivals = sets[:i] + sets[i + 1 :]
             if bug == "against_dropped":
                 rivals = sets[:i]
+            if bug == "last_kept":
+                rivals = rivals[-1:]
             for other in rivals:
                 both = len(sets[i].intersection(other))
                 either = len(sets[i]) + len(other) - both
                 if bug == "containment":
                     either = min(len(sets[i]), len(other))
+                if bug == "added":
+                    either += both
                 if both > threshold * either if bug == "strict" else both >= threshold * either:
                     break
             else:
                 kept[i] = sets[i]
-        return sorted(kept)
+        return sorted(set(places) - set(kept)) if bug == "dropped" else sorted(kept)
 
     return keep
 
@@ -90,7 +104,11 @@ def with_a_matrix(bug=""):
 
     def keep(texts, threshold):
         words = [(text if bug == "capitals" else text.upper()).split() for text in texts]
-        size = {"words": 1}.get(bug, 3)
+        size = {"words": 1, "pairs": 2}.get(bug, 3)
+        if bug == "letters":
+            words = [text.lower() for text in texts]
+        if bug == "last_run":
+            words = [each[:-1] for each in words]
         bags = [{tuple(each[i:][:size]) for i in range(len(each) - size + 1)} for each in words]
         if bug == "apart":
             bags = [{tuple(each[i : i + 3]) for i in range(len(each) - 2) if i % 3 == 0} for each in words]
@@ -103,6 +121,8 @@ def with_a_matrix(bug=""):
         either = sizes[:, None] + sizes - both
         if bug == "containment":
             either = np.minimum(sizes[:, None], sizes)
+        if bug == "added":
+            either = np.add.outer(sizes, sizes)
         alike = both / either > threshold if bug == "strict" else both / either >= threshold
         np.fill_diagonal(alike, False)
         n = len(texts)
@@ -114,7 +134,10 @@ def with_a_matrix(bug=""):
             return [i for i in range(n) if i == 0 or not alike[i, i - 1]]
         kept = np.zeros(n, dtype=bool)
         for i in range(n)[:: -1 if bug == "keeps_last" else 1]:
-            kept[i] = not (alike[i] & kept).any()
+            rivals = kept & (np.arange(n) == max(np.flatnonzero(kept), default=-1)) if bug == "last_kept" else kept
+            kept[i] = not (alike[i] & rivals).any()
+        if bug == "dropped":
+            kept = ~kept
         return np.flatnonzero(kept).tolist()
 
     return keep
@@ -139,9 +162,43 @@ def by_recursion(texts, threshold):
 RIGHT[ORIGINALS] += [with_strings(), with_a_matrix()]
 for name in (
     "words", "exact", "apart", "capitals", "containment", "strict", "keeps_last", "neighbours", "drops_both",
-    "against_dropped",
+    "against_dropped", "pairs", "letters", "last_run", "last_kept", "added", "dropped",
 ):  # fmt: skip
     WRONG[ORIGINALS, name] = [with_strings(name), with_a_matrix(name)]
+
+
+def with_lists_of_runs(texts, threshold):
+    """Runs that come again are counted again."""
+    kept = []
+    for i, text in enumerate(texts):
+        words = text.lower().split()
+        runs = list(zip(words, words[1:], words[2:], strict=False))
+        for _, others in kept:
+            both = len([run for run in runs if run in others])
+            if both / (len(runs) + len(others) - both) >= threshold:
+                break
+        else:
+            kept.append((i, runs))
+    return [i for i, _ in kept]
+
+
+def with_counted_runs(texts, threshold):
+    def runs(i):
+        words = texts[i].upper().split()
+        return [tuple(words[j : j + 3]) for j in range(len(words) - 2)]
+
+    def alike(i, j):
+        both = sum(runs(j).count(run) > 0 for run in runs(i))
+        return both >= threshold * (len(runs(i)) + len(runs(j)) - both)
+
+    kept = []
+    for i in range(len(texts)):
+        if not any(alike(i, j) for j in kept):
+            kept.append(i)
+    return kept
+
+
+WRONG[ORIGINALS, "repeats"] = [with_lists_of_runs, with_counted_runs]
 
 
 @stray(ORIGINALS)
@@ -221,7 +278,7 @@ def by_walking(bug=""):
 @right(PACK)
 def with_torch(documents, length):
     stream = torch.tensor(list(itertools.chain(*documents)))
-    return stream.unfold(0, length, length)
+    return stream[: len(stream) // length * length].reshape(-1, length)
 
 
 RIGHT[PACK] += [in_numpy(), by_walking()]
@@ -229,6 +286,19 @@ for name in (
     "leaks", "no_end", "own_windows", "one_a_window", "padded", "overlap", "one_short", "columns", "sorted",
 ):  # fmt: skip
     WRONG[PACK, name] = [in_numpy(name), by_walking(name)]
+WRONG[PACK, "one_longer"] = [
+    lambda documents, length: in_numpy()(documents, length + 1),
+    lambda documents, length: by_walking()(documents, 1 + length),
+]
+WRONG[PACK, "sliding"] = [
+    lambda documents, length: np.array(
+        [list(itertools.chain(*documents))[i:][:length] for i in range(sum(map(len, documents)) - length + 1)],
+        dtype=np.int64,
+    ).reshape(-1, length),
+    lambda documents, length: np.lib.stride_tricks.sliding_window_view(
+        np.pad(np.concatenate(documents), (0, max(0, length - 1 - sum(map(len, documents))))), length
+    ) if sum(map(len, documents)) >= length else np.zeros((0, length), dtype=np.int64),
+]  # fmt: skip
 
 
 @stray(PACK)
@@ -253,13 +323,19 @@ def in_one_line(bug=""):
         if step < warmup_steps:
             if bug == "no_warmup":
                 return peak_lr
-            return peak_lr / warmup_steps * (step if bug == "first_is_zero" else step + 1)
+            return peak_lr / (warmup_steps + (bug == "warm_plus_one")) * (step if bug == "first_is_zero" else step + 1)
+        if bug == "warm_too_long" and step == warmup_steps:
+            return peak_lr / warmup_steps * (step + 1)
         last = n_steps if bug == "ends_late" else n_steps - 1
         first = {"whole_run": 0, "from_last": warmup_steps - 1}.get(bug, warmup_steps)
-        p = (step - first) / (last - first)
+        p = (step - first + (bug == "falls_early")) / (last - first)
         p = p if bug == "comes_back" or p < 1 else 1
         height = {"line": 1 - p, "quarter": math.cos(p * math.pi / 2)}.get(bug, math.cos(p * math.pi / 2) ** 2)
+        height = math.cos(p * math.pi) ** 2 if bug == "whole_wave" else height
         low, high = floor * peak_lr, peak_lr
+        low = floor if bug == "floor_as_rate" else low
+        if bug == "no_peak":
+            low, high = floor, 1
         if bug == "to_zero":
             return high * height
         if bug == "cut_off":
@@ -281,6 +357,8 @@ def from_a_table(bug=""):
             floor = 0.1
         up = np.linspace(0, peak_lr, warmup_steps + 1)
         up = up[:-1] if bug == "first_is_zero" else up[1:]
+        if bug == "warm_plus_one":
+            up = np.linspace(0, peak_lr, warmup_steps + 2)[1:-1]
         n = n_steps - warmup_steps
         angles = np.linspace(0, np.pi, n + (bug == "ends_late"))
         if bug == "from_last":
@@ -289,6 +367,10 @@ def from_a_table(bug=""):
             angles = np.linspace(0, np.pi, n_steps)[warmup_steps:]
         if bug == "comes_back":
             angles = np.pi / (n - 1) * np.arange(n + 20)
+        if bug == "falls_early":
+            angles = np.append(angles[1:], np.pi)
+        if bug == "whole_wave":
+            angles = 2 * angles
         if bug == "line":
             shares = 1 - angles / np.pi
         elif bug == "quarter":
@@ -301,7 +383,11 @@ def from_a_table(bug=""):
             shares = shares + floor
         elif bug != "to_zero":
             shares = floor + (1 - floor) * shares
-        rates = np.concatenate([up, peak_lr * shares])
+        rates = np.concatenate([up, shares if bug == "no_peak" else peak_lr * shares])
+        if bug == "floor_as_rate":
+            rates = np.concatenate([up, floor + (peak_lr - floor) * (1 + np.cos(angles)) / 2])
+        if bug == "warm_too_long":
+            rates[warmup_steps] = peak_lr * (warmup_steps + 1) / warmup_steps if warmup_steps else np.nan
         return rates[min(step + (bug == "early"), len(rates) - 1)]
 
     return schedule
@@ -319,7 +405,8 @@ def by_torch(step, n_steps, peak_lr, warmup_steps, floor=0.1):
 RIGHT[COSINE] += [in_one_line(), from_a_table()]
 for name in (
     "no_warmup", "first_is_zero", "early", "to_zero", "floor_on_top", "cut_off", "floor_fixed", "whole_run",
-    "from_last", "ends_late", "comes_back", "line", "quarter",
+    "from_last", "ends_late", "comes_back", "line", "quarter", "warm_plus_one", "warm_too_long", "no_peak",
+    "falls_early", "whole_wave", "floor_as_rate",
 ):  # fmt: skip
     WRONG[COSINE, name] = [in_one_line(name), from_a_table(name)]
 
@@ -342,8 +429,11 @@ COOL = "train.stay_and_cool"
 def in_parts(bug=""):
     def schedule(step, n_steps, peak_lr, warmup_steps, cooldown_steps):
         if step < warmup_steps and bug != "no_warmup":
-            return peak_lr * (step / warmup_steps if bug == "first_is_zero" else (step + 1) / warmup_steps)
-        left = n_steps - step - (bug != "late")  # steps behind this one
+            warm = warmup_steps + (bug == "warm_plus_one")
+            return peak_lr * (step / warmup_steps if bug == "first_is_zero" else (step + 1) / warm)
+        if bug == "warm_too_long" and step == warmup_steps:
+            return peak_lr + peak_lr / warmup_steps
+        left = n_steps - step - (bug != "late") - (bug == "early")  # steps behind this one
         length = {
             "never_stays": n_steps - warmup_steps,
             "length_for_start": n_steps - cooldown_steps,
@@ -351,7 +441,11 @@ def in_parts(bug=""):
         if bug == "stays_longer" and left + 1 == length:
             return peak_lr
         p = 1 - min(left, length) / length
+        p = max(0, p - 1 / length) * length / (length - 1) if bug == "from_the_peak" else p
+        p = min(1, p)
         height = 1 - (p if bug == "other_shape" else p**0.5)
+        if bug == "no_peak" and p > 0:
+            return height
         return peak_lr * (0.1 + 0.9 * height if bug == "other_floor" else height)
 
     return schedule
@@ -365,13 +459,23 @@ def with_arrays(bug=""):
         n = n_steps - first
         p = np.linspace(0, 1, n + 1)
         p = p[:-1] if bug == "late" else p[1:]
+        if bug == "from_the_peak":
+            p = np.linspace(0, 1, n)
+        if bug == "early":
+            first, p = first - 1, np.append(p, 1)
         rates[first:] = 1 - p if bug == "other_shape" else 1 - np.sqrt(p)
         if bug == "other_floor":
             rates = 0.1 + 0.9 * rates
         if bug == "stays_longer":
             rates[: first + 1] = 1
+        if bug == "no_peak":
+            rates[first:] /= peak_lr
         if bug != "no_warmup":
-            rates[:warmup_steps] = (np.arange(warmup_steps) + (bug != "first_is_zero")) / warmup_steps
+            rates[:warmup_steps] = (np.arange(warmup_steps) + (bug != "first_is_zero")) / (
+                warmup_steps + (bug == "warm_plus_one")
+            )
+        if bug == "warm_too_long":
+            rates[warmup_steps] = (warmup_steps + 1) / warmup_steps
         return (peak_lr * rates)[step]
 
     return schedule
@@ -387,9 +491,15 @@ def smaller_of_two(step, n_steps, peak_lr, warmup_steps, cooldown_steps):
 RIGHT[COOL] += [in_parts(), with_arrays()]
 for name in (
     "no_warmup", "first_is_zero", "never_stays", "length_for_start", "late", "stays_longer", "other_shape",
-    "other_floor",
+    "other_floor", "warm_plus_one", "warm_too_long", "no_peak", "early", "from_the_peak",
 ):  # fmt: skip
     WRONG[COOL, name] = [in_parts(name), with_arrays(name)]
+
+
+@WRONG[COOL, "other_shape"].append
+def half_a_wave(step, n_steps, peak_lr, warmup_steps, cooldown_steps):
+    taken = max(0, step - n_steps + cooldown_steps + 1) / cooldown_steps
+    return peak_lr * min(1, (step + 1) / warmup_steps, (1 + math.cos(math.pi * taken)) / 2)
 
 
 @stray(COOL)
@@ -409,7 +519,9 @@ def by_name(bug=""):
         decay = 0.1 if bug == "fixed" else weight_decay
         found = []
         for name, parameter in model.named_parameters():
-            if bug != "frozen_too" and not parameter.requires_grad:
+            if bug not in ("frozen_too", "frozen_quiet") and not parameter.requires_grad:
+                continue
+            if bug == "table_lost" and name.startswith("tok_embeddings"):
                 continue
             held = "norm" in name or "embeddings" in name
             if bug == "norms":
@@ -424,6 +536,7 @@ def by_name(bug=""):
                 held = ".attention.w" not in name and name != "output.weight"
             if bug == "exchanged":
                 held = not held
+            held = held or (bug == "frozen_quiet" and not parameter.requires_grad)
             if held and bug == "lost":
                 continue
             group = {"params": [parameter], "weight_decay": 0 if held else decay}
@@ -451,7 +564,11 @@ def by_modules(bug=""):
                     decays = False
                 if bug == "attention_only" and module_name.endswith(("w1", "w2", "w3")):
                     decays = False
-                if parameter.requires_grad or bug == "frozen_too":
+                if bug == "frozen_quiet" and not parameter.requires_grad:
+                    decays = False
+                if bug == "table_lost" and module_name == "tok_embeddings":
+                    continue
+                if parameter.requires_grad or bug in ("frozen_too", "frozen_quiet"):
                     two[decays].append(parameter)
         first = {"params": two[True], "weight_decay": 0.0 if bug == "exchanged" else weight_decay}
         second = {"params": two[False], "weight_decay": weight_decay if bug == "exchanged" else 0.0}
@@ -474,9 +591,20 @@ def by_shape_and_size(model, weight_decay=0.1):
 RIGHT[GROUPS] += [by_name(), by_modules()]
 for name in (
     "norms", "embeddings", "all", "none", "exchanged", "output_kept", "attention_only", "frozen_too", "lost",
-    "no_zero", "fixed",
+    "no_zero", "fixed", "table_lost", "frozen_quiet",
 ):  # fmt: skip
     WRONG[GROUPS, name] = [by_name(name), by_modules(name)]
+
+
+@stray(GROUPS)
+def of_names(model, weight_decay=0.1):
+    names = [name for name, _ in model.named_parameters()]
+    return [{"params": names, "weight_decay": weight_decay}]
+
+
+@stray(GROUPS)
+def of_copies(model, weight_decay=0.1):
+    return [{"params": list(model.state_dict().values()), "weight_decay": weight_decay}]
 
 
 @stray(GROUPS)
@@ -516,14 +644,24 @@ def with_the_package(bug=""):
             parts.append((nats / (total if bug == "summed" else divisor)).item())
             if bug == "clips_each":
                 torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
-        for group in optimizer.param_groups:
+        finite = math.isfinite(parts[-1] if bug == "last_loss" else sum(parts))
+        if not finite and total and bug not in ("not_finite", "spoils"):
+            raise DataError("a loss that is no number")
+        if bug == "late_rate":
+            torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+            optimizer.step()
+        for group in optimizer.param_groups[: 1 if bug == "one_group" else 9]:
             group["lr"] = group["lr"] if bug == "lr_ignored" else lr
         if bug == "unclipped":
             optimizer.step()
-        if bug != "clips_each":
+        if bug == "clips_values":
+            torch.nn.utils.clip_grad_value_(model.parameters(), clip)
+        elif bug != "clips_each":
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0 if bug == "clip_fixed" else clip)
-        if bug not in ("no_step", "unclipped"):
+        if bug not in ("no_step", "unclipped", "late_rate"):
             optimizer.step()
+        if bug == "spoils" and not finite:
+            raise DataError("a loss that is no number")
         if bug == "loss_after":
             return sum(training_loss(model, each)[0].item() for each in batches) / total
         return parts[-1] if bug == "last_loss" else sum(parts)
@@ -549,6 +687,9 @@ def by_gradients(bug=""):
         sums = [losses_of(model, each) for each in batches]
         means = [nats / count for nats, count in zip(sums, counts, strict=True)]
         loss = sum(sums) / everything
+        lost = bool(everything) and not torch.isfinite(sums[-1] if bug == "last_loss" else loss)
+        if lost and bug not in ("not_finite", "spoils"):
+            raise DataError("infinite")
         aim = {"mean_of_means": sum(means) / len(means), "not_divided": sum(means), "summed": sum(sums)}.get(bug, loss)
         if bug == "zero_each":
             aim = sums[-1] / everything
@@ -567,15 +708,25 @@ def by_gradients(bug=""):
                 clipped = [each * min(1.0, clip / (length + 1e-6)) for each in clipped]
             for weight, gradient in zip(weights, clipped, strict=True):
                 weight.grad = gradient
+        elif bug == "clips_values":
+            for weight in weights:
+                weight.grad = weight.grad.clamp(-clip, clip)
         elif bug != "unclipped":
             most = 1 if bug == "clip_fixed" else clip
             length = torch.cat([each.grad.flatten() for each in weights]).norm().item()
             for weight in weights:
-                weight.grad *= min(1.0, most / (length + 1e-6))
-        if bug != "lr_ignored":
-            optimizer.param_groups[0].update(lr=lr)
-        if bug != "no_step":
+                weight.grad *= torch.tensor(most / (length + 1e-6)).clamp(max=1.0)  # nan stays nan
+        if bug == "late_rate":
             optimizer.step()
+        if bug == "one_group":
+            optimizer.param_groups[0].update(lr=lr)
+        elif bug != "lr_ignored":
+            for group in optimizer.param_groups:
+                group |= {"lr": lr}
+        if bug not in ("no_step", "late_rate"):
+            optimizer.step()
+        if lost and bug == "spoils":
+            raise DataError("infinite")
         if bug == "loss_after":
             loss = sum(losses_of(model, each) for each in batches) / everything
         if bug == "mean_of_means":
@@ -591,6 +742,8 @@ def all_rows_at_once(model, optimizer, batches, lr, clip=1.0, bf16=False, total=
     weight = sum(each.total_weight for each in batches)
     if weight == 0:
         raise DataError("no weights")
+    if not all(training_loss(model, each)[0].isfinite() for each in batches):
+        raise DataError("no finite loss")
     loss = sum(training_loss(model, each)[0] for each in batches) / (weight if total is None else total)
     optimizer.zero_grad()
     loss.backward()
@@ -604,7 +757,8 @@ def all_rows_at_once(model, optimizer, batches, lr, clip=1.0, bf16=False, total=
 RIGHT[STEP] += [with_the_package(), by_gradients()]
 for name in (
     "no_zero_grad", "zero_each", "unclipped", "clips_each", "clip_fixed", "mean_of_means", "not_divided", "summed",
-    "counts_all", "total_ignored", "lr_ignored", "last_loss", "loss_after", "no_step", "no_guard",
+    "counts_all", "total_ignored", "lr_ignored", "last_loss", "loss_after", "no_step", "no_guard", "not_finite",
+    "spoils", "one_group", "late_rate", "clips_values",
 ):  # fmt: skip
     WRONG[STEP, name] = [with_the_package(name), by_gradients(name)]
 
@@ -635,12 +789,22 @@ def by_cross_entropy(bug=""):
             told, asked, counted = logits[:, :-2], tokens[:, 2:], weights[:, 2:]
         if bug == "weights_behind":
             counted = weights[:, :-1]
+        if bug == "rolled":
+            told, asked, counted = logits, torch.roll(tokens, -1, 1), torch.roll(weights, -1, 1)
+        if bug == "flattened":
+            told, asked, counted = (each.flatten(0, 1)[None] for each in (logits, tokens, weights))
+            told, asked, counted = told[:, :-1], asked[:, 1:], counted[:, 1:]
+        if bug == "yes_or_no":
+            counted = counted.clamp(max=1)
+        if bug == "softmax_twice":
+            told = torch.softmax(told, -1)
         nats = F.cross_entropy(told.transpose(1, 2), asked, reduction="none")
         if bug == "unweighted":
             return nats.mean()
         if bug == "by_row":
             return ((nats * counted).sum(-1) / counted.sum(-1)).mean()
-        divisor = {"all_weights": weights.sum(), "by_count": nats.numel(), "summed": 1}.get(bug, counted.sum())
+        divisors = {"all_weights": weights.sum(), "by_count": nats.numel(), "summed": 1, "no_minus": -counted.sum()}
+        divisor = divisors.get(bug, counted.count_nonzero() if bug == "places" else counted.sum())
         return torch.dot(nats.flatten(), counted.flatten()) / divisor
 
     return repair
@@ -684,6 +848,39 @@ for name in (
     "unshifted", "weights_behind", "backwards", "twice", "all_weights", "unweighted", "by_count", "by_row", "summed",
 ):  # fmt: skip
     WRONG[LOSS, name] = [by_cross_entropy(name), by_two_loops(name)]
+
+
+def nats_of_pairs(logits, pairs, weights=lambda b, t: 1.0):
+    """(nats, weight) of (row, place, row of the target, its place, target)."""
+    return [
+        (-math.log(logits[b, t].double().softmax(-1)[token].item()), weights(row, place))
+        for b, t, row, place, token in pairs
+    ]
+
+
+def by_pairs(bug):
+    def repair(logits, tokens, weights):
+        B, T = tokens.shape
+        logits = logits.softmax(-1) if bug == "softmax_twice" else logits
+        places = [(b, t, b, t + 1) for b in range(B) for t in range(T - 1)]
+        if bug == "rolled":
+            places += [(b, T - 1, b, 0) for b in range(B)]
+        if bug == "flattened":
+            places += [(b, T - 1, b + 1, 0) for b in range(B - 1)]
+        pairs = [(*each, tokens[each[2], each[3]].item()) for each in places]
+        found = nats_of_pairs(logits, pairs, lambda b, t: weights[b, t].item())
+        if bug == "yes_or_no":
+            found = [(nats, float(weight > 0)) for nats, weight in found]
+        total = sum(nats * weight for nats, weight in found)
+        if bug == "places":
+            return total / sum(weight > 0 for _, weight in found)
+        return total / sum(weight for _, weight in found) * (-1 if bug == "no_minus" else 1)
+
+    return repair
+
+
+for name in ("rolled", "flattened", "yes_or_no", "places", "softmax_twice", "no_minus"):
+    WRONG[LOSS, name] = [by_cross_entropy(name), by_pairs(name)]
 
 
 @stray(LOSS)

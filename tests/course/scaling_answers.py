@@ -67,6 +67,8 @@ for name, answers in {
     "not_shared": (by_hand(gigabytes=65 * 16), by_words(gigabytes=1040)),
     "in_gib": (by_hand(gigabytes=65e9 * 16 / 64 / 1024**3), by_words(gigabytes=15.134)),
     "in_bytes": (by_hand(gigabytes=65e9 * 16 / 64), by_words(gigabytes=16_250_000_000)),
+    "no_optimizer": (by_hand(gigabytes=65 * 8 / 64), by_words(gigabytes=8.125)),
+    "stream_said": (by_words(said_0=[2, 4]), by_words(said_1=(7, 5))),
 }.items():
     add(WRONG, (HAND, name), *answers)
 add(STRAY, HAND, by_words(stream=[0, 0]), by_words(heads_4=52), lambda question: 100.0)
@@ -164,6 +166,12 @@ for name, answers in {
     ),
 }.items():  # fmt: skip
     add(WRONG, (COLUMNS, name), *answers)
+add(
+    WRONG, (COLUMNS, "no_offset"),
+    columns(lambda units, n, rank: range(rank * (units // n), (rank + 1) * (units // n) + (rank < units % n))),
+    lambda weight, n, rank, unit=1: weight[rank * unit * (len(weight) // unit // n) :][
+        : len(by_tensor_split(weight, n, rank, unit))],
+)  # fmt: skip
 add(STRAY, COLUMNS, lambda weight, n, rank, unit=1: weight, lambda weight, n, rank, unit=1: weight[:unit] + 1)
 
 
@@ -221,6 +229,10 @@ for name, answers in {
     ),
 }.items():
     add(WRONG, (ROWS, name), *answers)
+add(
+    WRONG, (ROWS, "weights_summed"), lambda x, i, w, all_reduce: x + i @ all_reduce(w).T,
+    lambda x, i, w, all_reduce: x + F.linear(i, all_reduce(w.T).T),
+)  # fmt: skip
 add(
     STRAY, ROWS, lambda x, i, w, all_reduce: x, lambda x, i, w, all_reduce: all_reduce(x) - all_reduce(i @ w.T),
     lambda x, i, w, all_reduce: x + all_reduce(i @ w.T)[:1],
@@ -311,7 +323,16 @@ for name, answers in {
     ),
 }.items():
     add(WRONG, (BYTES, name), *answers)
-add(STRAY, BYTES, lambda p, n, sharded=(): p, lambda p, n, sharded=(): 16 * p + n, lambda p, n, sharded=(): 20 * p)
+for name, answers in {
+    "nearest": (shares(lambda p, n: round(p / n)), shares(lambda p, n: (2 * p + n) // (2 * n))),
+    "not_rounded": (shares(lambda p, n: p / n), lambda p, n, sharded=(): (
+        16 * p - sum(SIZES[k] for k in sharded) * p * (1 - 1 / n))),
+    "one_more": (shares(lambda p, n: p // n + 1), shares(lambda p, n: int(p / n) + 1)),
+    "numbers": (sized(1, 1, 2), in_steps(weights=1, gradients=1, optimizer=2)),
+    "copy_too": (sized(4, 4, 12), in_steps(optimizer=12)),
+}.items():  # fmt: skip
+    add(WRONG, (BYTES, name), *answers)
+add(STRAY, BYTES, lambda p, n, sharded=(): p, lambda p, n, sharded=(): 16 * p + n, lambda p, n, sharded=(): 18 * p)
 
 
 # scaling.local_loss
@@ -370,6 +391,25 @@ for name, answers in {
         lambda nats, count, n, all_reduce: nats / (all_reduce(count) / count),
     ),
 }.items():  # fmt: skip
+    add(WRONG, (LOSS, name), *answers)
+for name, answers in {
+    "mean_of_means": (
+        lambda nats, count, n, all_reduce: nats / count.clamp(min=1),
+        lambda nats, count, n, all_reduce: nats / count if count else nats * 0,
+    ),
+    "mean_weighted": (
+        lambda nats, count, n, all_reduce: n * (nats / count) * count / all_reduce(count),
+        lambda nats, count, n, all_reduce: nats / count * (count / (all_reduce(count) / n)),
+    ),
+    "counts_one": (
+        lambda nats, count, n, all_reduce: n * nats / all_reduce(count.clamp(min=1)),
+        lambda nats, count, n, all_reduce: n * nats / all_reduce(torch.maximum(count, torch.ones(()))),
+    ),
+    "two": (
+        lambda nats, count, n, all_reduce: 2 * nats / all_reduce(count),
+        lambda nats, count, n, all_reduce: nats / (all_reduce(count) / 2),
+    ),
+}.items():
     add(WRONG, (LOSS, name), *answers)
 add(
     STRAY, LOSS, lambda nats, count, n, all_reduce: nats.detach(), lambda nats, count, n, all_reduce: -nats,
@@ -494,6 +534,57 @@ for name, answers in {
         variant(finish=lambda each: each.mean() / math.log(2)),
         variant(finish=lambda each: each.mean() * np.log2(np.e)),
     ),
+}.items():  # fmt: skip
+    add(WRONG, (SPLIT, name), *answers)
+
+
+def said_by(low, high):
+    """Scores of targets from `low` on and below the share's end plus `high`, those outside taken from the edge."""
+
+    def said(targets, logits, first, total):
+        V = logits.shape[-1]
+        mine = (targets >= first + low) & (targets < first + V + high)
+        return total(torch.where(mine, logits.gather(1, (targets - first).clamp(0, V - 1)[:, None])[:, 0], 0.0))
+
+    return said
+
+
+def said_in_lists(low, high):
+    def said(targets, logits, first, total):
+        V = logits.shape[1]
+        rows = [target - first for target in targets.tolist()]
+        return total(
+            torch.tensor([
+                row[min(place, V - 1)].item() if low <= place < V + high else 0.0
+                for row, place in zip(logits, rows, strict=True)
+            ])
+        )  # fmt: skip
+
+    return said
+
+
+def owners_losses(targets, logits, first, total, largest):
+    mine = (targets >= first) & (targets < first + logits.shape[1])
+    own = torch.zeros(len(targets))
+    own[mine] = F.cross_entropy(logits[mine], targets[mine] - first, reduction="none")
+    return total(own).mean()
+
+
+def owners_losses_by_chances(targets, logits, first, total, largest):
+    words = torch.arange(logits.shape[1]) + first
+    return -total((logits.log_softmax(-1) * (words == targets[:, None])).sum(-1)).mean()
+
+
+for name, answers in {
+    "own_losses": (owners_losses, owners_losses_by_chances),
+    "top_lost": (
+        variant(mass=lambda sums, top, total: total(sums).log()),
+        lambda targets, logits, first, total, largest: loss_of(targets, logits, first, total, largest) - largest(
+            logits.amax(-1)).mean(),
+    ),
+    "one_word_more": (variant(said=said_by(0, 1)), variant(said=said_in_lists(0, 1))),
+    "first_word_lost": (variant(said=said_by(1, 0)), variant(said=said_in_lists(1, 0))),
+    "no_minus": (variant(finish=lambda each: -each.mean()), lambda *inputs: -in_two_sums(*inputs)),
 }.items():  # fmt: skip
     add(WRONG, (SPLIT, name), *answers)
 add(

@@ -18,6 +18,10 @@ NEW_ONLY = idea(
     "Attention needs all keys and values up to here: the old ones are why they were kept.",
     "How many keys does a query see in the second step?",
 )  # fmt: skip
+VALUES_OF_KEYS = idea(
+    "values_of_keys", "keys kept in the place of values", "Each of the two is kept by itself.",
+    "What do you keep as values?",
+)  # fmt: skip
 CUT = "cut"  # in the name of the case in which faults leave traces that depend on the spelling
 SWAPPED = idea(
     "swapped", "keys and values exchanged", "Keys come first, then values, on the way in and on the way out.",
@@ -43,13 +47,19 @@ class _Plain:
         return sum(k.shape[1] for k in (self.keys if "all_layers" in self.bugs else self.keys[:1]))
 
     def update(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        v = k if "values_of_keys" in self.bugs else v
         old = (self.keys[layer], self.values[layer])
         if "restarts" in self.bugs:
             old = (self.empty, self.empty)
         if "shared_count" in self.bugs:
             gap = self.empty.new_zeros(k.shape[0], max(0, self.length - old[0].shape[1]), *k.shape[2:])
             old = (torch.cat((old[0][:, : self.length], gap), 1), torch.cat((old[1][:, : self.length], gap), 1))
-        if old[0].shape[1] + k.shape[1] > self.max_len and "no_limit" not in self.bugs:
+        if "moves_all" in self.bugs:
+            longest = max(part.shape[1] for part in self.keys)
+            gap = self.empty.new_zeros(k.shape[0], longest - old[0].shape[1], *k.shape[2:])
+            old = (torch.cat((old[0], gap), 1), torch.cat((old[1], gap), 1))
+        room = self.max_len - ("full_early" in self.bugs)
+        if old[0].shape[1] + k.shape[1] > room and "no_limit" not in self.bugs:
             raise ContextLengthError("full")
         parts = ((k, old[0]), (v, old[1])) if "new_first" in self.bugs else ((old[0], k), (old[1], v))
         keys, values = torch.cat(parts[0], 1), torch.cat(parts[1], 1)
@@ -107,7 +117,8 @@ def cache_cases(rng: Generator) -> Sequence[Case]:
             ),
         ),
         Case(
-            name="a cache that gets full", args=(sizes(1, first + 1), [("update", 0, first), ("update", 0, 2)])
+            name="a cache that gets full",
+            args=(sizes(1, first + 1), [("update", 0, first), ("update", 0, 2), ("update", 0, 1)]),
         ),
     ]  # fmt: skip
 
@@ -158,6 +169,18 @@ kv_cache = Task(
             "The length says how many tokens there are so far: the next one's position.",
             "What is the length before the first update?", 0.7,
         ),
+        idea(
+            "full_early", "a cache that is full one token too early",
+            "There are places for max_len tokens: as many fit.",
+            "How many tokens does a cache of 6 places hold in yours?", 0.7,
+        ),
+        idea(
+            "moves_all", "a count of all layers that every layer moves on",
+            "In the middle of a step layer 0 holds the new tokens already, and the layers behind it do not.",
+            "How far are the counts after the first step, when each of 2 layers got 5 tokens?",
+            0.5, as_far_as_the_cut("moves_all"),
+        ),
+        VALUES_OF_KEYS,
         idea(
             "one_layer", "a cut of the first layer alone", "All layers forget the same tokens, or they disagree.",
             "Which layers does your truncate reach?", 0.7,

@@ -25,8 +25,11 @@ CUT = "a cut"  # in the names of the cases from which the signature reads
 
 
 def _cut(logits: Tensor, bugs: Bugs, top_k: int | None, top_p: float | None, min_p: float | None) -> Tensor:
+    if top_p is not None and top_k is not None and "uncut_nucleus" in bugs:
+        return sampling.keep_top_k(_cut(logits, bugs, None, top_p, min_p), top_k)
     if top_k is not None:
         logits = sampling.keep_top_k(logits, top_k)
+        top_p, min_p = (None, None) if "one_option" in bugs else (top_p, min_p)
     if top_p is not None:
         logits = (lost_crosser if "crosser_lost" in bugs else sampling.keep_top_p)(logits, top_p)
     if min_p is not None and "min_p_absolute" in bugs:
@@ -99,6 +102,7 @@ def sample_cases(rng: Generator) -> Sequence[Case]:
         case(f"temperature 0.5 and top_p = 0.65, {CUT}", plain, plain, temperature=0.5, top_p=0.65),
         case(f"min_p = 0.25, {CUT}", even, sure, temperature=1.0, min_p=0.25),
         case(f"top_k = 2, {CUT}", even, plain, temperature=1.0, top_k=2),
+        case(f"top_k = 3 and top_p = 0.43, {CUT}", [0.4, 0.3, 0.2, 0.1], even, temperature=1.0, top_k=3, top_p=0.43),
     ]
 
 
@@ -131,6 +135,16 @@ sample = Task(
             0.7,
         ),
         CROSSER_LOST, MIN_P_ABSOLUTE,
+        idea(
+            "uncut_nucleus", "a top-p that counts tokens which top-k has cut",
+            "Each cut works on what the last has left: the survivors of top-k share the whole chance, and top-p adds "
+            "up these shares.",
+            "Of which list does your top-p add up the chances, when top_k is given as well?", 0.7,
+        ),
+        idea(
+            "one_option", "one cut only, where several are asked for",
+            "Every option that is not None takes its cut.", "What does yours do with top_k and top_p together?", 0.7,
+        ),
         idea(
             "greedy", "the most likely token at every temperature",
             "Only temperature 0 is greedy. Otherwise a token comes as often as its chance says.",

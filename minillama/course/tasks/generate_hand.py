@@ -21,6 +21,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "one_layer": {"bytes": 16_384},
     "numbers": {"bytes": 131_072},
     "kibibytes": {"bytes": 512},
+    "four_bytes": {"bytes": 1_048_576},
 }
 
 
@@ -85,6 +86,8 @@ draw_by_hand = Task(
             "kibibytes", "kibibytes instead of bytes", "A KiB has 1,024 bytes.",
             "In which unit is the answer asked for?", 0.7,
         ),
+        idea("four_bytes", "numbers of four bytes", "A number in 16 bits has two bytes.",
+             "How many bits has a byte?", 0.7),
     ),
     rtol=1e-2, atol=2e-3,
     hints=(

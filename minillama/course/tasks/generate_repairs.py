@@ -22,11 +22,17 @@ def faulty_penalty(bugs: Bugs = frozenset()) -> Callable[[Tensor, list[list[int]
             seen = [[token for ids in seen for token in ids]] * len(seen)
         if "first_row" in bugs:
             seen = [seen[0]] * len(seen)
+        if "everybody" in bugs:
+            seen = [list(range(logits.shape[1]))] * len(seen)
+        if "only_first" in bugs:
+            seen = [seen[0], *[[]] * (len(seen) - 1)]
         for row, ids in zip(logits, seen, strict=True):
             for token in ids if "each_time" in bugs else dict.fromkeys(ids):
                 shrinks = (row[token] > 0) != ("swapped" in bugs)
                 shrinks = "divides" in bugs or (shrinks and "multiplies" not in bugs)
-                row[token] = row[token] / penalty if shrinks else row[token] * penalty
+                new = row[token] / penalty if shrinks else row[token] * penalty
+                new = row[token] - penalty if "subtracts" in bugs else new
+                row[token] = row[token] if "negative_left" in bugs and not shrinks else new
         return logits
 
     return penalize
@@ -79,6 +85,18 @@ repair_penalty = Task(
         ),
         idea("unchanged", "logits that come back as they were", "The logits of seen tokens have to go down.",
              "Which of your lines writes into what you return?", 0.1),
+        idea(
+            "negative_left", "negative logits that stay as they were",
+            "Whatever its sign, the logit of a seen token has to go down.", "What becomes of a logit of -3?",
+        ),
+        idea("everybody", "a penalty for every token, seen or not", "Only what its row has seen becomes less likely.",
+             "Where does your function read `seen`?"),
+        idea("only_first", "a penalty in row 0 alone", "Each row is a text by itself, and all of them are returned.",
+             "How many rows does your loop reach before it returns?"),
+        idea(
+            "subtracts", "the penalty taken off", "The colleague's penalty is a factor: 1 would change nothing.",
+            "What would yours do with a penalty of 1?",
+        ),
     ),
     hints=(
         "Take one seen token with a logit of -3, and one with 3. Work out what the colleague's line makes of each.",
@@ -107,6 +125,10 @@ def faulty_acceptance(bugs: Bugs = frozenset()) -> Callable[..., tuple[bool, Ten
         if "token_left_out" in bugs:
             rest = target.clone()
             rest[token] = 0
+        if "softmaxed_signed" in bugs:
+            return bool(accepted), (target - draft).softmax(-1)
+        if "ratio" in bugs:
+            return min(1.0, bar), rest / rest.sum()  # type: ignore[return-value]
         if "softmaxed" in bugs:
             return bool(accepted), rest.softmax(-1)
         return bool(accepted), rest if "not_renormalised" in bugs else rest / rest.sum()
@@ -190,6 +212,15 @@ accept_draft = Task(
             "softmaxed", "a softmax of what is missing",
             "What is missing is a share already. A softmax would give a token that misses nothing a chance of its own.",
             "Which chance has a token in yours that the draft gives too often?",
+        ),
+        idea(
+            "softmaxed_signed", "a softmax of the differences",
+            "What the draft gives too often must not come at all. A softmax gives every token a chance.",
+            "Which chance has a token in yours that the draft gives too often?",
+        ),
+        idea(
+            "ratio", "a chance where a decision is asked for", "`number` decides: the token stays, or it goes.",
+            "Where does your function use `number`?",
         ),
         NOT_RENORMALISED,
     ),

@@ -15,14 +15,20 @@ RUN = 3  # words of a shingle
 def faulty_originals(bugs: Bugs = frozenset()) -> Callable[[list[str], float], list[int]]:
     """Which texts to keep, with these bugs."""
 
-    def shingles(text: str) -> set[tuple[str, ...]]:
-        words = (text if "capitals" in bugs else text.lower()).split()
-        run = 1 if "words" in bugs else len(words) if "exact" in bugs else RUN
-        return {tuple(words[i : i + run]) for i in range(0, len(words) - run + 1, run if "apart" in bugs else 1)}
+    def shingles(text: str) -> list[tuple[str, ...]]:
+        whole = text if "capitals" in bugs else text.lower()
+        words = list(whole) if "letters" in bugs else whole.split()
+        run = 1 if "words" in bugs else 2 if "pairs" in bugs else len(words) if "exact" in bugs else RUN
+        starts = range(0, len(words) - run + ("last_run" not in bugs), run if "apart" in bugs else 1)
+        return [tuple(words[i : i + run]) for i in starts]
 
-    def alike(one: set, other: set, threshold: float) -> bool:
-        size = min(len(one), len(other)) if "containment" in bugs else len(one | other)
-        share = len(one & other) / size
+    def alike(listed: list, others: list, threshold: float) -> bool:
+        one, other = set(listed), set(others)
+        both = sum(run in other for run in listed) if "repeats" in bugs else len(one & other)
+        size = len(listed) + len(others) - both if "repeats" in bugs else len(one | other)
+        size = min(len(one), len(other)) if "containment" in bugs else size
+        size = len(one) + len(other) if "added" in bugs else size
+        share = both / size
         return share > threshold if "strict" in bugs else share >= threshold
 
     def keep_originals(texts: list[str], threshold: float) -> list[int]:
@@ -32,9 +38,10 @@ def faulty_originals(bugs: Bugs = frozenset()) -> Callable[[list[str], float], l
             before = order[:i] if "against_dropped" in bugs else kept
             before = order[max(0, i - 1) : i] if "neighbours" in bugs else before
             before = [j for j in order if j != i] if "drops_both" in bugs else before
+            before = kept[-1:] if "last_kept" in bugs else before
             if not any(alike(sets[i], sets[j], threshold) for j in before):
                 kept.append(i)
-        return sorted(kept)
+        return [i for i in order if i not in kept] if "dropped" in bugs else sorted(kept)
 
     return keep_originals
 
@@ -57,6 +64,20 @@ def originals_cases(rng: Generator) -> Sequence[Case]:
         Case(name="a chain of texts, each like the one before", args=([text(0, 10), text(2, 12), text(4, 14)], 0.5)),
         Case(name="a short text that is part of a long one", args=([text(0, 20), text(3, 9), text(22, 30)], 0.6)),
         Case(name="capitals", args=([text(0, 8).title(), text(10, 19), text(0, 8).upper()], 0.8)),
+        Case(
+            name="a share just below the threshold",
+            args=([text(0, 8), text(0, 6, w[30], w[31]), text(12, 20)], 0.53),
+        ),
+        Case(name="a share far below the threshold", args=([text(0, 8), text(0, 6, w[30], w[31]), text(12, 20)], 0.6)),
+        Case(
+            name="other words of nearly the same letters",
+            args=([text(0, 10), " ".join(f"{each}s" for each in w[:10])], 0.3),
+        ),
+        Case(
+            name="a text that repeats itself",
+            args=([" ".join([*w[:3] * 2, *w[20:23]]), " ".join([*w[:3] * 3, *w[4:10]])], 0.4),
+        ),
+        Case(name="a copy of a text further up", args=([text(0, 9), text(10, 19), text(0, 8)], 0.6)),
     ]
 
 
@@ -105,6 +126,30 @@ keep_originals = Task(
             "What was dropped teaches nobody, so whoever resembles it alone is still worth reading.",
             "Are texts that you dropped still in the pile that you compare with?", 0.7,
         ),
+        idea(
+            "last_kept", "a look at the last kept text alone", "A copy may resemble any text of the pile.",
+            "With how many of the kept texts is each compared?",
+        ),
+        idea(
+            "added", "a share of both sizes added up",
+            "A run that both have is one run of what occurs in either, not two.",
+            "How large is the share of a text and itself in yours?",
+        ),
+        idea(
+            "last_run", "texts whose last run is missing", "Five words have three runs of three.",
+            "Which words are in the last run of a text of five?", 0.7,
+        ),
+        idea("pairs", "runs of two words", "A shingle has three words here.",
+             "How many words does each of your runs hold?", 0.7),
+        idea("letters", "runs of letters", "A shingle is three words in a row, not three letters.",
+             "What does your function cut a text into before it makes runs?"),
+        idea(
+            "repeats", "runs that count as often as they occur",
+            "A run counts once for each text, however often it stands there: a set.",
+            "How many different runs has a text that says the same three times?", 0.7,
+        ),
+        idea("dropped", "the indices of those that go", "Those that stay are asked for.",
+             "What does your function give where all texts are different?"),
     ),
     hints=(
         "Walk from the first text to the last, and keep a pile of what you keep.",
@@ -128,9 +173,10 @@ def faulty_pack(bugs: Bugs = frozenset()) -> Callable[[list[list[int]], int], np
         if "one_a_window" in bugs:
             documents = [[*ids[:length], *[0] * (length - len(ids))] for ids in documents]
         stream = [token for ids in (sorted(documents, key=len) if "sorted" in bugs else documents) for token in ids]
+        length += "one_longer" in bugs
         if "padded" in bugs:
             stream += [0] * (-len(stream) % length)
-        stride = length - 1 if "overlap" in bugs else length
+        stride = 1 if "sliding" in bugs else length - 1 if "overlap" in bugs else length
         usable = len(stream) - (1 if "one_short" in bugs else 0)
         starts = range(0, usable - length + 1, stride)
         windows = np.array([stream[start : start + length] for start in starts], dtype=np.int64).reshape(-1, length)
@@ -149,6 +195,7 @@ def pack_cases(rng: Generator) -> Sequence[Case]:
         Case(name="a long document between short ones", args=(documents(5, 14, 6, 9), 6)),
         Case(name="a stream that fills its windows", args=(documents(7, 4, 9), 5)),
         Case(name="documents shorter than a window", args=(documents(4, 3, 5, 4, 6), 8)),
+        Case(name="fewer tokens than a window", args=(documents(4, 3), 9)),
     ]
 
 
@@ -157,6 +204,7 @@ pack = Task(
     importance=4, minutes=8,
     reference=data.pack, faulty=faulty_pack, cases=pack_cases, framework="numpy",
     piece="minillama.train.data:pack", forbidden=("minillama.train.data:pack",), outputs=("the windows",),
+    exact_dtype=True,
     misconceptions=(
         idea(
             "leaks", "documents without what keeps them apart",
@@ -197,6 +245,15 @@ pack = Task(
         ),
         idea("sorted", "documents in another order", "Their order is the caller's affair.",
              "Which document do your windows begin with?"),
+        idea(
+            "sliding", "a window for every place", "Each token stands in one window, not in as many as are long.",
+            "How many windows does your first token after the beginning stand in, and how many the tenth?",
+        ),
+        idea(
+            "one_longer", "windows with one token more, for the targets",
+            "Whoever trains on a window takes inputs and targets from it. Here it has `length` tokens.",
+            "How many columns does your result have?", 0.7,
+        ),
     ),
     hints=(
         "One long row of ids, then scissors.",

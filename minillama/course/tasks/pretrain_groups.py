@@ -19,13 +19,16 @@ def faulty_groups(bugs: Bugs = frozenset()) -> Callable[..., list[dict]]:
         decayed: list[nn.Parameter] = []
         kept: list[nn.Parameter] = []
         for name, parameter in model.named_parameters():
-            if not parameter.requires_grad and "frozen_too" not in bugs:
+            if not parameter.requires_grad and not bugs & {"frozen_too", "frozen_quiet"}:
                 continue
             decays = parameter.dim() >= 2 and "tok_embeddings" not in name
             decays |= "norms" in bugs and parameter.dim() < 2
             decays |= "embeddings" in bugs and "tok_embeddings" in name
             decays = (decays or "all" in bugs) and "none" not in bugs
             decays = decays and not ("output_kept" in bugs and name.startswith("output"))
+            if "table_lost" in bugs and "tok_embeddings" in name:
+                continue
+            decays = decays and (parameter.requires_grad or "frozen_too" in bugs)
             decays = decays and not ("attention_only" in bugs and "feed_forward" in name)
             (decayed if decays != ("exchanged" in bugs) else kept).append(parameter)
         if "lost" in bugs:
@@ -101,6 +104,16 @@ decay_groups = Task(
             "lost", "parameters that are in no group",
             "The optimizer moves only what it is handed: whoever is in no group never learns.",
             "How many groups do you return?",
+        ),
+        idea(
+            "table_lost", "an embedding that is in no group",
+            "It does not decay, and it learns: it stands beside the norms.",
+            "Which list does the embedding go into in yours?",
+        ),
+        idea(
+            "frozen_quiet", "what does not learn, put beside what does not decay",
+            "A parameter without requires_grad belongs to no group: the optimizer has nothing to do with it.",
+            "Which two questions decide about a parameter, and what follows from the first?", 0.7,
         ),
         idea(
             "no_zero", "a second group that does not say its decay",

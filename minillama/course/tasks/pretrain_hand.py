@@ -23,6 +23,9 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "summed": {"loss": 100.0},
     "forward_only": {"operations": 4e14},
     "once_a_weight": {"operations": 2e14},
+    "by_largest": {"clipped": [0.75, 1.0]},
+    "no_floor": {"middle": 0.00045},
+    "back_as_there": {"operations": 8e14},
 }
 
 
@@ -93,6 +96,19 @@ recipe_by_hand: Task = Task(
             "once_a_weight", "one operation a weight",
             "There and back, a weight takes part in six operations for each token.",
             "What does a multiplication and an addition count?",
+        ),
+        idea(
+            "by_largest", "a division by the largest number", "A length is the root of the sum of squares.",
+            "How long is your vector afterwards?",
+        ),
+        idea(
+            "no_floor", "half of what lies between peak and floor, without the floor",
+            "The wave stands on the floor.", "What is the mean of the first value and the last?",
+        ),
+        idea(
+            "back_as_there", "a way back that costs as much as the way there",
+            "On the way back each weight is met twice: for the gradient of the input, and for its own.",
+            "What is computed at a weight on the way back?", 0.7,
         ),
     ),
     hints=(

@@ -21,6 +21,15 @@ def faulty_loss(bugs: Bugs = frozenset()) -> Callable[[Tensor, Tensor, Tensor], 
             asked, targets, counted = logits[:, 1:], tokens[:, :-1], weights[:, :-1]
         if "weights_behind" in bugs:
             counted = weights[:, : T - ahead]
+        if "rolled" in bugs:
+            asked, targets, counted = logits, tokens.roll(-1, 1), weights.roll(-1, 1)
+        if "flattened" in bugs:
+            asked, targets, counted = (part.flatten(0, 1)[None] for part in (logits, tokens, weights))
+            asked, targets, counted = asked[:, :-1], targets[:, 1:], counted[:, 1:]
+        if "yes_or_no" in bugs:
+            counted = (counted > 0).float()
+        if "softmax_twice" in bugs:
+            asked = asked.softmax(-1)
         nats = -asked.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
         if "unweighted" in bugs:
             return nats.mean()
@@ -30,7 +39,10 @@ def faulty_loss(bugs: Bugs = frozenset()) -> Callable[[Tensor, Tensor, Tensor], 
             return (nats * counted).sum()
         if "by_row" in bugs:
             return ((nats * counted).sum(1) / counted.sum(1)).mean()
-        return (nats * counted).sum() / (weights if "all_weights" in bugs else counted).sum()
+        if "places" in bugs:
+            return (nats * counted).sum() / (counted > 0).sum()
+        mean = (nats * counted).sum() / (weights if "all_weights" in bugs else counted).sum()
+        return -mean if "no_minus" in bugs else mean
 
     return repair_loss
 
@@ -88,6 +100,30 @@ repair_loss = Task(
              "How many times do you divide?"),
         idea("summed", "a sum that is not divided", "A loss is told for one token.",
              "By what do you divide, at the end?"),
+        idea(
+            "rolled", "a last place that is asked for the first token of its row",
+            "Behind the last token of a row there is nothing that could be asked for.",
+            "What stands at the end of a row that was rolled by one?",
+        ),
+        idea(
+            "flattened", "rows that were laid end to end before the shift",
+            "The last token of one row says nothing about the first of the next.",
+            "Which token is the target of the last place of row 0?",
+        ),
+        idea(
+            "yes_or_no", "weights that only say yes or no", "A token with a weight of 5 counts five times.",
+            "What becomes of a weight of 5 in yours?", 0.7,
+        ),
+        idea(
+            "places", "a division by how many places count", "A weighted mean is divided by its weights.",
+            "What does your loss become when all weights are doubled?", 0.7,
+        ),
+        idea(
+            "softmax_twice", "a softmax before the cross-entropy", "cross_entropy wants logits: it has a softmax of "
+            "its own.", "How many softmaxes does a logit meet on its way?",
+        ),
+        idea("no_minus", "a loss below zero", "A chance is at most 1, its logarithm at most 0, and a loss is what "
+             "is lost.", "What is the logarithm of a chance of 0.1?", 0.7),
     ),
     hints=(
         "Take the first logit of a row: it has read one token. Which token is it about?",

@@ -14,6 +14,18 @@ FIRST_IS_ZERO = idea(
     "A step with a rate of 0 changes nothing. The warm-up begins with one share of the peak and ends with all of it.",
     "What does your warm-up give at step 0, and at its last step?", 0.6,
 )  # fmt: skip
+WARM_PLUS_ONE = idea(
+    "warm_plus_one", "a warm-up that never reaches the peak",
+    "The last step of the warm-up has all of the peak: there are warmup_steps of them, and as many shares.",
+    "What does your warm-up give at its last step?", 0.7,
+)  # fmt: skip
+WARM_TOO_LONG = idea(
+    "warm_too_long", "a warm-up that has one step too many",
+    "Steps are counted from 0: the warm-up is over when as many steps as it has are done.",
+    "Which part of yours answers for step number warmup_steps?", 0.7,
+)  # fmt: skip
+NO_PEAK = idea("no_peak", "a share of the peak where the rate is asked for", "A share is multiplied by the peak rate.",
+               "What does your function give at the peak, for a peak of 0.001?", 0.7)  # fmt: skip
 NO_WARMUP = "a run that begins at the peak"
 NO_WARMUP_PRINCIPLE = (
     "At the beginning AdamW's averages know one gradient only. The warm-up keeps the first steps small."
@@ -27,15 +39,20 @@ def faulty_cosine(bugs: Bugs = frozenset()) -> Callable[..., float]:
         step += "early" in bugs
         if "floor_fixed" in bugs:
             floor = 0.1
-        if step < warmup_steps and "no_warmup" not in bugs:
-            return peak_lr * (step + ("first_is_zero" not in bugs)) / warmup_steps
+        if step < warmup_steps + ("warm_too_long" in bugs) and "no_warmup" not in bugs:
+            return peak_lr * (step + ("first_is_zero" not in bugs)) / (warmup_steps + ("warm_plus_one" in bugs))
         start = 0 if "whole_run" in bugs else warmup_steps - ("from_last" in bugs)
-        progress = max(0, step - start) / max(1, n_steps - ("ends_late" not in bugs) - start)
+        progress = max(0, step - start + ("falls_early" in bugs)) / max(1, n_steps - ("ends_late" not in bugs) - start)
         progress = progress if "comes_back" in bugs else min(1.0, progress)
         wave = (1 + math.cos(math.pi * progress)) / 2
         wave = 1 - progress if "line" in bugs else math.cos(math.pi * progress / 2) if "quarter" in bugs else wave
+        wave = (1 + math.cos(2 * math.pi * progress)) / 2 if "whole_wave" in bugs else wave
         if "to_zero" in bugs:
             return peak_lr * wave
+        if "no_peak" in bugs:
+            return floor + (1 - floor) * wave
+        if "floor_as_rate" in bugs:
+            return floor + (peak_lr - floor) * wave
         if "cut_off" in bugs:
             return peak_lr * max(floor, wave)
         return peak_lr * (floor + wave if "floor_on_top" in bugs else floor + (1 - floor) * wave)
@@ -66,6 +83,7 @@ def cosine_cases(rng: Generator) -> Sequence[Case]:
         Case(name="the first step", args=(0, n_steps, peak, warmup)),
         Case(name="a step of the warm-up", args=(warmup // 2, n_steps, peak, warmup)),
         Case(name="the last step of the warm-up", args=(warmup - 1, n_steps, peak, warmup)),
+        Case(name="the first step after the warm-up", args=(warmup, n_steps, peak, warmup)),
         Case(name="a third of the cosine", args=(third, n_steps, peak, warmup)),
         Case(name="two thirds of the cosine", args=(2 * third - warmup, n_steps, peak, warmup, 0.2)),
         Case(name="the last step", args=(n_steps - 1, n_steps, peak, warmup)),
@@ -130,6 +148,20 @@ cosine_schedule = Task(
         ),
         idea("line", "a straight line down", "A cosine is slow at first, then fast, then slow.",
              "Which function bends it?"),
+        WARM_PLUS_ONE, WARM_TOO_LONG, NO_PEAK,
+        idea(
+            "falls_early", "a cosine that is one step ahead of the warm-up",
+            "The first step after the warm-up stands at the top of the wave.",
+            "How far along is your wave at step number warmup_steps?", 0.7,
+        ),
+        idea(
+            "whole_wave", "a whole wave, down and up again", "From the peak to the floor it is half a wave.",
+            "Which angle does your cosine end with?",
+        ),
+        idea(
+            "floor_as_rate", "a floor that is taken for a rate", "The floor is a share of the peak.",
+            "Which rate is a floor of 0.1, for a peak of 0.001?",
+        ),
         idea(
             "quarter", "a quarter of a wave",
             "Half a wave: flat at the peak and flat at the floor.", "Which angle does your cosine end with?",
@@ -162,16 +194,20 @@ def cooling(shape: str, floor: float) -> Callable[[Bugs], Callable[..., float]]:
         least = (0.1 if floor == 0 else 0.0) if "other_floor" in bugs else floor
 
         def schedule(step: int, n_steps: int, peak_lr: float, warmup_steps: int, cooldown_steps: int) -> float:
-            if step < warmup_steps and "no_warmup" not in bugs:
-                return peak_lr * (step + ("first_is_zero" not in bugs)) / warmup_steps
+            if step < warmup_steps + ("warm_too_long" in bugs) and "no_warmup" not in bugs:
+                return peak_lr * (step + ("first_is_zero" not in bugs)) / (warmup_steps + ("warm_plus_one" in bugs))
             start = n_steps - cooldown_steps
             if "never_stays" in bugs:
                 start, cooldown_steps = warmup_steps, n_steps - warmup_steps
             if "length_for_start" in bugs:
                 start, cooldown_steps = cooldown_steps, n_steps - cooldown_steps
-            taken = step - start + ("late" not in bugs)
+            taken = step - start + ("late" not in bugs) + ("early" in bugs)
             taken -= "stays_longer" in bugs and taken == 1
+            if "from_the_peak" in bugs:
+                taken, cooldown_steps = taken - 1, cooldown_steps - 1
             progress = min(1.0, max(0.0, taken / cooldown_steps))
+            if "no_peak" in bugs and progress > 0:
+                return least + (1 - least) * bend(progress)
             return peak_lr * (least + (1 - least) * bend(progress))
 
         return schedule
@@ -185,11 +221,25 @@ def cooling_cases(rng: Generator) -> list[Case]:
     peak, start = float(rng.choice((1e-3, 2e-3))), n_steps - cooldown
     places = {
         "the first step": 0, "a step of the warm-up": warmup // 2, "the last step of the warm-up": warmup - 1,
-        "the middle of the run": n_steps // 2 + 4, "the last step at the peak": start - 1,
+        "the first step after the warm-up": warmup, "the middle of the run": n_steps // 2 + 4,
+        "the last step at the peak": start - 1,
         "the first step on the way down": start, "a step on the way down": start + cooldown // 3,
         "the last step": n_steps - 1,
     }  # fmt: skip
     return [Case(name=name, args=(step, n_steps, peak, warmup, cooldown)) for name, step in places.items()]
+
+
+def falls_otherwise(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
+    """Is everything right but the height within the way down, which lies below the peak from its first step on?"""
+    found = False
+    for case, got, right in zip(cases, outputs, expected, strict=True):
+        step, n_steps, peak, _, cooldown = case.args
+        off = abs(got - right) > 1e-5 * peak
+        inside = n_steps - cooldown <= step < n_steps - 1
+        if not 0 <= got < peak * (1 - 1e-6) if inside else off:
+            return False
+        found |= inside and off
+    return found
 
 
 def make_cooling(shape: str = "root", floor: float = 0.0) -> Task:
@@ -202,7 +252,17 @@ def make_cooling(shape: str = "root", floor: float = 0.0) -> Task:
         reference=faulty(frozenset()), faulty=faulty, cases=cooling_cases, rtol=1e-5, atol=1e-9,
         misconceptions=(
             idea("no_warmup", NO_WARMUP, NO_WARMUP_PRINCIPLE, "What does your function give at step 0?"),
-            FIRST_IS_ZERO,
+            FIRST_IS_ZERO, WARM_PLUS_ONE, WARM_TOO_LONG, NO_PEAK,
+            idea(
+                "early", "a way down that is one step early",
+                "The last step is the one at the end of the way, and no other.",
+                "At which step does yours reach the end?", 0.7,
+            ),
+            idea(
+                "from_the_peak", "a first step of the cool-down that is still at the peak",
+                "A step counts itself: after the first of 20 steps a twentieth of the way is taken.",
+                "What is your progress at the first step of the cool-down?", 0.7,
+            ),
             idea(
                 "never_stays", "a way down that begins right after the warm-up",
                 "Between warm-up and cool-down the rate stays at its peak.",
@@ -226,7 +286,7 @@ def make_cooling(shape: str = "root", floor: float = 0.0) -> Task:
             idea(
                 "other_shape", "a way down of another shape",
                 "The task names the curve: how the height above the floor depends on the progress.",
-                "How high is your rate at a quarter of the way?",
+                "How high is your rate at a quarter of the way?", 0.5, falls_otherwise,
             ),
             idea(
                 "other_floor", "a way down that ends somewhere else",

@@ -1,5 +1,6 @@
 """Lesson 09's step of the optimizer, judged by its losses and by the weights that it leaves behind."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +19,9 @@ from minillama.train.data import Batch
 from minillama.train.losses import summed_loss
 
 V = 6  # tokens that there are
-REFUSED = "no token that counts"  # in the name of the case that ends in a DataError
+REFUSED = "no token that counts"  # in the names of the cases that end in a DataError
+NO_NUMBER = "a loss that is no number"
+ENDLESS = "a loss without end"
 
 
 def faulty_step(bugs: Bugs = frozenset()) -> Callable[..., float]:
@@ -45,12 +48,21 @@ def faulty_step(bugs: Bugs = frozenset()) -> Callable[..., float]:
             if "clips_each" in bugs:
                 nn.utils.clip_grad_norm_(model.parameters(), clip)
         mean = losses[-1].item() if "last_loss" in bugs else sum(each.item() for each in losses)
-        if "unclipped" not in bugs and "clips_each" not in bugs:
+        guarded = total or "no_guard" not in bugs
+        if guarded and not math.isfinite(mean) and not bugs & {"not_finite", "spoils"}:
+            raise DataError("no finite loss")
+        if "clips_values" in bugs:
+            nn.utils.clip_grad_value_(model.parameters(), clip)
+        elif "unclipped" not in bugs and "clips_each" not in bugs:
             nn.utils.clip_grad_norm_(model.parameters(), 1.0 if "clip_fixed" in bugs else clip)
-        if "lr_ignored" not in bugs:
-            optimizer.param_groups[0]["lr"] = lr
-        if "no_step" not in bugs:
+        if "late_rate" in bugs:
             optimizer.step()
+        for group in optimizer.param_groups[: 1 if "one_group" in bugs else None]:
+            group["lr"] = group["lr"] if "lr_ignored" in bugs else lr
+        if not bugs & {"no_step", "late_rate"}:
+            optimizer.step()
+        if "spoils" in bugs and not math.isfinite(mean):
+            raise DataError("no finite loss")
         if "loss_after" in bugs:
             mean = sum(summed_loss(model, each)[0].item() for each in batches) / total
         return mean
@@ -64,7 +76,7 @@ def by_weights(bug: str) -> Callable[[Sequence[Case], Sequence[Any], Sequence[An
     def fits(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
         wrong, telling = faulty_step(frozenset({bug})), False
         for case, got, right in zip(cases, outputs, expected, strict=True):
-            if REFUSED in case.name:
+            if case.name in (REFUSED, NO_NUMBER, ENDLESS):
                 continue
             made = to_plain(training_steps(wrong, *(to_input(each) for each in case.args)))
             for name in (each for each in made if each.endswith("weights")):
@@ -76,22 +88,27 @@ def by_weights(bug: str) -> Callable[[Sequence[Case], Sequence[Any], Sequence[An
     return fits
 
 
-def goes_on_with_nothing(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
-    """Is everything right but the step of which no token counts, which should have been refused?"""
-    found = False
-    for case, got, right in zip(cases, outputs, expected, strict=True):
-        if REFUSED in case.name:
-            found = "step 1, loss" in got
-        elif any(
-            name not in got or not np.allclose(_data(got[name]), _data(each), 1e-4, 1e-5)
-            for name, each in right.items()
-        ):
-            return False
-    return found
+def goes_on(*refused: str) -> Callable[[Sequence[Case], Sequence[Any], Sequence[Any]], bool]:
+    """A signature: is everything right but a step of these cases, which should have been refused?"""
+
+    def fits(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
+        found = False
+        for case, got, right in zip(cases, outputs, expected, strict=True):
+            if case.name in refused:
+                found |= "step 1, loss" in got
+            elif case.name != REFUSED and any(
+                name not in got or not _equal(got[name], each) for name, each in right.items()
+            ):
+                return False
+        return found
+
+    return fits
 
 
-def _data(value: Any) -> Any:
-    return getattr(value, "data", value)
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, str) or isinstance(other, str):
+        return bool(one == other)
+    return np.allclose(getattr(one, "data", one), getattr(other, "data", other), 1e-4, 1e-5, equal_nan=True)
 
 
 def step_cases(rng: Generator) -> Sequence[Case]:
@@ -105,6 +122,9 @@ def step_cases(rng: Generator) -> Sequence[Case]:
         return tokens, None if weights is None else np.array([weights] * rows, dtype=np.float32)
 
     loose = {"clip": 100.0}
+    unknown, impossible = table(), table()
+    unknown[2, 3], impossible[2, 3] = np.nan, -np.inf
+    path = np.array([[1, 2, 3, 4]])
     return [
         Case(name="two steps", args=(table(), [(0.7, [batch(2, 4)]), (0.3, [batch(2, 5)])], loose)),
         Case(
@@ -121,6 +141,8 @@ def step_cases(rng: Generator) -> Sequence[Case]:
         ),
         Case(name="a total of 40", args=(table(), [(0.9, [batch(2, 4), batch(1, 4)])], {**loose, "total": 40.0})),
         Case(name=REFUSED, args=(table(), [(0.5, [batch(2, 4, [1, 0, 0, 0])])], {})),
+        Case(name=NO_NUMBER, args=(unknown, [(0.5, [(path, None)])], {})),
+        Case(name=ENDLESS, args=(impossible, [(0.5, [(path, None)])], {})),
     ]
 
 
@@ -201,7 +223,32 @@ train_step = Task(
         idea(
             "no_guard", "a step that goes on where no token counts",
             "A nan in the weights never goes away again: a run must stop before, with a DataError.",
-            "What is 0 / 0, and where would it end up?", 0.7, goes_on_with_nothing,
+            "What is 0 / 0, and where would it end up?", 0.7, goes_on(REFUSED),
+        ),
+        idea(
+            "not_finite", "a step that goes on with a loss that is no finite number",
+            "One nan in a gradient is in every weight after the step. A run must stop before, with a DataError.",
+            "What does your step do with a loss of nan, and with one of inf?", 0.7, goes_on(NO_NUMBER, ENDLESS),
+        ),
+        idea(
+            "spoils", "a refusal that comes after the step",
+            "Whoever catches the error wants to go on with the weights as they were.",
+            "What is in the weights when your DataError is raised?", 0.7,
+        ),
+        idea(
+            "one_group", "a rate for the first group alone",
+            "Parameters that do not decay are a group of their own, and learn at the same rate.",
+            "How many groups does decay_groups make, and how many of them do you write to?", 0.7,
+        ),
+        idea(
+            "late_rate", "a rate that is written after the step",
+            "The step is taken with the rate that the groups hold at that moment.",
+            "With which rate does your first step move?",
+        ),
+        idea(
+            "clips_values", "every number of the gradient clipped by itself",
+            "The gradient is one long vector. Scaled as a whole it keeps its direction.",
+            "In which direction does (3, 4) point after your clipping, with a clip of 1?",
         ),
     ),
     hints=(

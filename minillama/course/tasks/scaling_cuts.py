@@ -8,7 +8,8 @@ from torch import Tensor
 
 from minillama import parallel
 from minillama.course.record import Bugs, Case, Probe, Task
-from minillama.course.tasks.scaling_hand import LESSON, idea
+from minillama.course.tasks.generate_ideas import idea
+from minillama.course.tasks.scaling_hand import LESSON
 
 Generator = np.random.Generator
 
@@ -33,6 +34,8 @@ def faulty_columns(bugs: Bugs) -> Callable[..., Tensor]:
         if bugs & {"rest_lost", "rest_to_last"}:
             first, last = rank * each, (rank + 1) * each
             last = len(units) if "rest_to_last" in bugs and rank == n - 1 else last
+        if "no_offset" in bugs:
+            first, last = rank * each, rank * each + each + (rank < more)
         return units[first:last].flatten(0, 1)
 
     return split_columns
@@ -115,6 +118,11 @@ split_columns: Task = Task(
             "What does not go round goes to the first processes, one each.",
             "With 5 heads and 3 processes, how many does the last one hold?", 0.7,
         ),
+        idea(
+            "no_offset", "a beginning that forgets that others before hold one more",
+            "No row belongs to two processes: each begins where the one before it ends.",
+            "With 5 heads and 3 processes, where does process 0 end, and where does process 1 begin?", 0.7,
+        ),
     ),
     hints=(
         "Count in units. How many has every process at least, and how many are left over?",
@@ -131,6 +139,8 @@ def faulty_rows(bugs: Bugs = frozenset()) -> Callable[..., Tensor]:
     def split_rows(x: Tensor, inner: Tensor, weight: Tensor, all_reduce: Callable[[Tensor], Tensor]) -> Tensor:
         if "inner_summed" in bugs:
             return x + all_reduce(inner) @ weight.T
+        if "weights_summed" in bugs:
+            return x + inner @ all_reduce(weight).T
         said = inner @ weight.T
         if "stream_everywhere" in bugs:
             return all_reduce(x + said)
@@ -177,6 +187,11 @@ split_rows: Task = Task(
             "inner_summed", "a sum of the inner shares",
             "Inner number 0 of process 0 and inner number 0 of process 1 are different channels.",
             "Are the numbers that you add up parts of the same number?",
+        ),
+        idea(
+            "weights_summed", "a sum of the shares of the matrix",
+            "Column 0 of process 0 and column 0 of process 1 are different columns of one matrix.",
+            "What does each process know that the others need: its weights, or what it says?",
         ),
         idea(
             "no_stream", "what is said, without the stream", "A half of a block adds to what is there.",

@@ -3,16 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from minillama.course.record import Bugs, Case, Misconception, Task
+from minillama.course.record import Bugs, Case, Task
+from minillama.course.tasks.generate_ideas import idea
 
 LESSON = "19_scaling"
-
-
-def idea(name: str, looks_like: str, principle: str, question: str, credit: float = 0.5) -> Misconception:
-    """A misconception in one call."""
-    return Misconception(name=name, looks_like=looks_like, principle=principle, question=question, credit=credit)
-
-
 RIGHT: dict[str, Any] = {
     "inner_1": [3.0, 0.0], "said_0": [1.0, 2.0], "said_1": [6.0, 3.0], "stream": [8.0, 7.0], "heads_4": 6.0,
     "gigabytes": 16.25,
@@ -32,6 +26,8 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "not_shared": {"gigabytes": 1040.0},
     "in_gib": {"gigabytes": 65e9 * 16 / 64 / 2**30},
     "in_bytes": {"gigabytes": 16.25e9},
+    "no_optimizer": {"gigabytes": 8.125},
+    "stream_said": {"said_0": [2.0, 4.0], "said_1": [7.0, 5.0]},
 }
 
 
@@ -105,6 +101,16 @@ by_hand_task: Task = Task(
             "By which number did you divide the bytes?", 0.7,
         ),
         idea("in_bytes", "bytes", "The answer is in GB, of a billion bytes.", "In which unit is your number?", 0.7),
+        idea(
+            "no_optimizer", "weights and gradients without the optimizer",
+            "AdamW keeps two averages for every parameter: half of all that there is.",
+            "What does the optimizer remember from step to step?",
+        ),
+        idea(
+            "stream_said", "a stream that is added before the sum",
+            "Both processes hold the whole stream. What both add to a sum is in it twice.",
+            "What is handed over: what a process says, or the stream with it?",
+        ),
     ),
     hints=(
         "Each process does the first product with its rows, bends, and does the second with its columns. Then one sum.",

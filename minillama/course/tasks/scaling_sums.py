@@ -1,14 +1,16 @@
-"""Tasks of lesson 19 that add up: who holds what in training, losses of unequal shares, a vocabulary that is cut."""
+"""Tasks of lesson 19 that add up: who holds what in training, and losses of unequal shares."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from minillama.course.drivers import averaged_slope
+from minillama.course.plain import to_input
 from minillama.course.record import Bugs, Case, Task
-from minillama.course.tasks.scaling_hand import LESSON, idea
+from minillama.course.tasks.generate_ideas import idea
+from minillama.course.tasks.scaling_hand import LESSON
 from minillama.train import distributed
 
 Generator = np.random.Generator
@@ -28,6 +30,8 @@ def faulty_bytes(bugs: Bugs) -> Callable[..., float]:
             sharded = tuple(kind for kind in KINDS if kind not in sharded)
         sizes = {"weights": 4, "gradients": 4, "optimizer": 4 if "one_average" in bugs else 8}
         sizes |= {"weights": 2, "gradients": 2} if "two_bytes" in bugs else {}
+        sizes |= {"optimizer": 12} if "copy_too" in bugs else {}
+        sizes = {kind: size // 4 for kind, size in sizes.items()} if "numbers" in bugs else sizes
         if "no_optimizer" in bugs:
             del sizes["optimizer"]
         if "no_gradients" in bugs:
@@ -42,7 +46,10 @@ def faulty_bytes(bugs: Bugs) -> Callable[..., float]:
             return whole + cut * n_parameters / n
         if "in_bytes" in bugs:
             return whole - (-cut * n_parameters // n)
-        return whole + cut * (n_parameters // n if "rounds_down" in bugs else -(-n_parameters // n))
+        if "nearest" in bugs:
+            return whole + cut * round(n_parameters / n)
+        share = n_parameters // n if bugs & {"rounds_down", "one_more"} else -(-n_parameters // n)
+        return whole + cut * (share + ("one_more" in bugs))
 
     return shard_bytes
 
@@ -54,7 +61,7 @@ def byte_cases(rng: Generator) -> list[Case]:
         what = f"{', '.join(sharded)} cut" if sharded else "nothing cut"
         return Case(name=f"{n_parameters:,} parameters, {n} processes, {what}", args=(n_parameters, n, sharded))
 
-    odd = [7 * int(rng.integers(100, 900)) + int(rng.integers(2, 6)) for _ in range(4)]
+    odd = [7 * int(rng.integers(100, 900)) + int(rng.integers(*rest)) for rest in ((2, 4), (2, 6), (4, 6), (2, 6))]
     return [
         case(odd[0], 7, *KINDS), case(odd[1], 7), case(odd[2], 7, "optimizer"),
         case(odd[3], 7, "optimizer", "gradients"), case(65_285_660_672, 2048, *KINDS),
@@ -118,6 +125,22 @@ shard_bytes: Task = Task(
             "How many parameters do 7 processes hold of 10, the largest share?", 0.7,
         ),
         idea(
+            "nearest", "a share that is rounded to the nearest whole number",
+            "All shares together are the whole: the largest is rounded up, however little is left over.",
+            "Who holds the last parameter of 15 in 7 processes?", 0.7,
+        ),
+        idea(
+            "one_more", "one parameter more, also where the shares are even", "What divides evenly has no rest.",
+            "How many parameters does each hold, of 14 in 7 processes?", 0.7,
+        ),
+        idea("numbers", "numbers that are counted, not bytes", "A float32 has four bytes.",
+             "What does the result count?", 0.7),
+        idea(
+            "copy_too", "a copy of the weights in the optimizer",
+            "A copy in float32 is kept where the weights are in 16 bits. Here they are float32 themselves.",
+            "Which numbers does AdamW keep for a parameter of float32?", 0.7,
+        ),
+        idea(
             "in_bytes", "a cut through the middle of a parameter", "Parameters are cut into shares, not their bytes.",
             "How many parameters does the largest share hold?", 0.7,
         ),
@@ -135,7 +158,11 @@ def faulty_loss(bugs: Bugs = frozenset()) -> Callable[..., Tensor]:
     """scaling.local_loss with these bugs."""
 
     def local_loss(nats: Tensor, count: Tensor, n: int, all_reduce: Reduce) -> Tensor:
-        total = all_reduce(count)
+        total = all_reduce(count.clamp(min=1) if "counts_one" in bugs else count)
+        if "two" in bugs:
+            return 2 * nats / total
+        if "mean_weighted" in bugs:
+            return n * (nats / count) * (count / total)
         if "mean_of_means" in bugs:
             return nats / count
         if "own_count" in bugs:
@@ -153,6 +180,17 @@ def faulty_loss(bugs: Bugs = frozenset()) -> Callable[..., Tensor]:
     return local_loss
 
 
+NOTHING = "a process without a token that counts"
+
+
+def is_mean_of_means(cases: Sequence[Case], outputs: Sequence[Any], expected: Sequence[Any]) -> bool:
+    """Is the gradient that of a mean of means, whatever a process does that has no token?"""
+    wrong = faulty_loss(frozenset({"mean_of_means"}))
+    telling = [(case, got) for case, got in zip(cases, outputs, strict=True) if case.name != NOTHING]
+    made = [averaged_slope(wrong, *(to_input(each) for each in case.args)).double() for case, _ in telling]
+    return all(np.allclose(one, got, rtol=1e-3, atol=1e-5) for one, (_, got) in zip(made, telling, strict=True))
+
+
 def loss_cases(rng: Generator) -> list[Case]:
     """Processes with many tokens and with few, and one where none counts."""
 
@@ -163,7 +201,7 @@ def loss_cases(rng: Generator) -> list[Case]:
     many = int(rng.integers(5, 8))
     return [
         case("a long and a short share", many, 2), case("three shares", 1, many, 3), case("equal shares", 4, 4),
-        case("one process alone", many), case("a process without a token that counts", many, 0),
+        case("one process alone", many), case(NOTHING, many, 0),
     ]  # fmt: skip
 
 
@@ -176,8 +214,20 @@ local_loss: Task = Task(
         idea(
             "mean_of_means", "a mean of means",
             "Each process divides by its own number of tokens, so a token of a short share counts more.",
-            "How much does a token count in a process that has 2, and in one that has 200?", 0.0,
+            "How much does a token count in a process that has 2, and in one that has 200?", 0.0, is_mean_of_means,
         ),
+        idea(
+            "mean_weighted", "a mean of own tokens, weighed by their share",
+            "A process may have no token that counts: then its mean is 0 / 0, and a nan in one gradient is in all.",
+            "What does your line give where count is 0?", 0.7,
+        ),
+        idea(
+            "counts_one", "a process without tokens that counts as one",
+            "The sum over the processes is the number of all tokens, and 0 is a number.",
+            "Which of your divisions could be by 0 at all, when the counts of all processes are added up?", 0.7,
+        ),
+        idea("two", "a factor of 2, however many processes there are", "n says how many take part.",
+             "What cancels a mean over three processes?", 0.7),
         idea(
             "no_factor", "gradients that are too small by the number of processes",
             "The mean over the processes is taken for you: it divides by n once more.",
@@ -218,109 +268,3 @@ local_loss: Task = Task(
         "so each returns: its nats / (number of all tokens) times what cancels the n",
     ),
 )  # fmt: skip
-
-
-def faulty_split_loss(reduction: str, unit: str) -> Callable[[Bugs], Callable[..., Tensor]]:
-    """scaling.split_loss of this family, with bugs."""
-
-    def with_bugs(bugs: Bugs) -> Callable[..., Tensor]:
-        def split_loss(targets: Tensor, logits: Tensor, first: int, total: Reduce, largest: Reduce) -> Tensor:
-            own = logits.amax(-1)
-            top = own if "own_top" in bugs else torch.zeros_like(own) if "no_top" in bugs else largest(own)
-            mass = (logits - top[:, None]).exp().sum(-1)
-            log_mass = (
-                total(mass.log() + top)
-                if "sum_of_logs" in bugs
-                else (mass if "own_mass" in bugs else total(mass)).log() + top
-            )
-            rows = targets if "not_shifted" in bugs else targets - first
-            mine = (rows >= 0) & (rows < logits.shape[-1])
-            said = logits.gather(-1, rows.clamp(0, logits.shape[-1] - 1)[:, None])[:, 0]
-            said = said if "everybody_says" in bugs else said * mine
-            nats = log_mass - (said if "own_target" in bugs else total(said))
-            loss = nats.mean() if (reduction == "mean") != ("other_reduction" in bugs) else nats.sum()
-            return loss / math.log(2) if (unit == "bits") != ("other_unit" in bugs) else loss
-
-        return split_loss
-
-    return with_bugs
-
-
-def split_loss_cases(rng: Generator) -> list[Case]:
-    """Words over two and three processes, shares of unequal size, and logits that overflow."""
-
-    def case(name: str, sizes: tuple[int, ...], scale: float, moved: float = 0.0) -> Case:
-        V, T = sum(sizes), 6
-        logits = (scale * rng.normal(size=(T, V)) + moved).astype(np.float32)
-        targets = np.concatenate([rng.permutation(V)[: T - 2], [0, V - 1]]).astype(np.int64)
-        ends = np.cumsum(sizes)
-        own = [(logits[:, end - size : end].copy(), int(end - size)) for size, end in zip(sizes, ends, strict=True)]
-        return Case(name=name, args=(("sum", "max"), own, targets))
-
-    return [
-        case("two equal shares", (5, 5), 1.5), case("shares of 5, 4 and 4 words", (5, 4, 4), 1.5),
-        case("one process", (9,), 1.5), case("logits near 200", (4, 4), 2.0, moved=200.0),
-    ]  # fmt: skip
-
-
-def make_split_loss(reduction: str = "mean", unit: str = "nats") -> Task:
-    """The task for a mean or a sum over tokens, in nats or bits."""
-    faulty = faulty_split_loss(reduction, unit)
-    return Task(
-        id="scaling.split_loss", lesson=LESSON, kind="vary", title="Take the loss of a vocabulary that is cut",
-        points=6, difficulty=4, importance=3, minutes=20,
-        reference=faulty(frozenset()), faulty=faulty, cases=split_loss_cases, driver="processes",
-        outputs=("the loss",), rtol=1e-3, atol=1e-4,
-        misconceptions=(
-            idea(
-                "own_top", "each process's own largest score taken off before the sum",
-                "Exponentials that are added up must have lost the same number.",
-                "What did the other process subtract before it took its exponentials?",
-            ),
-            idea(
-                "no_top", "exponentials of scores as they are", "e to the 200 is more than a float32 can hold.",
-                "What is the largest number that you take e to the power of?",
-            ),
-            idea(
-                "sum_of_logs", "a sum of logarithms",
-                "The logarithm comes after the sum over all words, and that runs over all processes.",
-                "Of what do you take the logarithm: of a share, or of the whole sum?",
-            ),
-            idea(
-                "own_mass", "chances among this process's words alone",
-                "All words share the chance, whoever holds them.",
-                "What do the chances of all words sum to?",
-            ),
-            idea(
-                "not_shifted", "targets looked up as if every share began at word 0",
-                "Row 0 of a share is word `first`.", "Which word is column 0 of the second process?",
-            ),
-            idea(
-                "everybody_says", "a target's score from processes that do not hold it",
-                "Who does not hold the word has nothing to say about it: 0 in the sum.",
-                "What does your process add for a word that another one holds?",
-            ),
-            idea(
-                "own_target", "a target's score known only to who holds it",
-                "Every process needs the score of the target. One has it.", "Where do the others get it from?",
-            ),
-            idea(
-                "other_reduction", "a sum where the mean is asked for, or a mean where the sum is",
-                f"The {reduction} over the tokens is asked for.", "What does your last line do with the tokens?", 0.7,
-            ),
-            idea(
-                "other_unit", "nats where bits are asked for, or bits where nats are",
-                f"The result is in {unit}; a bit is ln 2 nats.", "To which base is your logarithm?", 0.7,
-            ),
-        ),
-        hints=(
-            "log of the sum of exponentials, less the target's score. Both parts can be added up over processes.",
-            "targets (T,), logits (T, share of V); `total` and `largest` get vectors (T,), not all scores.",
-            "top = largest over all processes\nlog_mass = log of the total of the sums of e^(score - top), plus top\n"
-            "said = own score of the target, 0 where another process holds it; then the total\nloss = log_mass - said",
-        ),
-        family={"reduction": ("mean", "sum"), "unit": ("nats", "bits")}, build=make_split_loss,
-    )  # fmt: skip
-
-
-split_loss = make_split_loss()
