@@ -74,8 +74,8 @@ class _Known:
 
     def _output(self, bugs: Bugs | None, i: int) -> Any:
         if (bugs, i) not in self.outputs:
-            assert bugs is None or self.task.faulty is not None
-            function = self.task.reference if bugs is None else self.task.faulty(bugs)
+            made = None if bugs is None or self.task.faulty is None else self.task.faulty(bugs)
+            function = self.task.reference if made is None else made
             self.outputs[bugs, i] = output_of(self.task, function, self.plan.cases[i])
         return self.outputs[bugs, i]
 

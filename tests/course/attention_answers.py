@@ -640,6 +640,10 @@ WRONG[SCORE, "from_start"] = [
     lambda a, n: torch.stack([a[:, t, t - n + 1] for t in range(n, 2 * n)]).mean(0),
     lambda a, n: a.diagonal(1 - n, 1, 2)[:, 1 : n + 1].mean(-1),
 ]
+WRONG[SCORE, "keys_from_start"] = [
+    lambda a, n: a[:, torch.arange(-n, 0), torch.arange(1, n + 1)].mean(-1),
+    lambda a, n: sum(a[:, a.shape[1] - n + i, i + 1] for i in range(n)) / n,
+]
 STRAY[SCORE] = [
     lambda a, n: with_two_lists(a, n).mean(),
     lambda a, n: with_two_lists(a, n).flip(0),
@@ -738,6 +742,10 @@ for name, of in {
     "never_near": lambda how, *a: (lambda seen, near, far: far & seen)(*how(*a)),
     "one_too_many": lambda how, T, S, w, n: (lambda seen, near, far: (near | far) & seen)(*how(T, S, w + 1, n)),
     "one_more_kept": lambda how, T, S, w, n: (lambda seen, near, far: (near | far) & seen)(*how(T, S, w, n + 1)),
+    "one_too_few": lambda how, T, S, w, n: (lambda seen, near, far: (near | far) & seen)(*how(T, S, w - 1, n)),
+    "not_itself": lambda how, T, S, w, n: (
+        lambda seen, near, far: (near | far) & seen & ~torch.eye(S, dtype=torch.bool)[S - T :]
+    )(*how(T, S, w, n)),
     "from_zero": lambda how, *a: (lambda seen, near, far: (near | far) & seen)(*how(*a, past=0)),
     "inverted": lambda how, *a: (lambda seen, near, far: ~((near | far) & seen))(*how(*a)),
 }.items():

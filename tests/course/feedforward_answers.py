@@ -191,6 +191,14 @@ WRONG[SIZE, "rounded"] = [
     lambda dim, m, k=None: size(round(round(8 * dim / 3) * (k or 1)), m, math.ceil),
     lambda dim, m, k=None: -(-int(int(8 * dim / 3 + 0.5) * (k or 1) + 0.5) // m) * m,
 ]
+WRONG[SIZE, "third_first"] = [
+    lambda dim, m, k=None: size(int(8 * (dim // 3) * (k or 1)), m, math.ceil),
+    lambda dim, m, k=None: -(-int(4 * (dim // 3 * 2) * (1 if k is None else k)) // m) * m,
+]
+WRONG[SIZE, "product_up"] = [
+    lambda dim, m, k=None: size(math.ceil(8 * dim // 3 * (k or 1)), m, math.ceil),
+    lambda dim, m, k=None: size(two_thirds(dim) * (1 if k is None else k), m, math.ceil),
+]
 WRONG[SIZE, "four_forgotten"] = [
     lambda dim, m, k=None: size(int(2 * dim // 3 * (k or 1)), m, math.ceil),
     lambda dim, m, k=None: -(-int(int(dim / 1.5) * (k or 1)) // m) * m,

@@ -396,8 +396,19 @@ WRONG[SOFT, "over_positions"] = [
     weighed(lambda s, V: 1 - s + s / V, lambda s, V: s / V, axis=1),
     lambda x, y, s: with_weights_over(x, y, s),
 ]
-STRAY[SOFT] = [
+WRONG[SOFT, "no_minus"] = [
+    lambda x, y, s: -with_weights(x, y, s),
+    lambda x, y, s: (1 - s) * -flat(x, y).mean() + s * x.log_softmax(-1).mean(),
+]
+WRONG[SOFT, "sums"] = [
+    lambda x, y, s: with_scores_alone(x, y, s) * y.numel(),
+    lambda x, y, s: (1 - s) * flat(x, y).sum() - s * x.log_softmax(-1).mean(-1).sum(),
+]
+WRONG[SOFT, "share_ignored"] = [
     lambda x, y, s: flat(x, y).mean(),
+    lambda x, y, s: (x.logsumexp(-1) - x.gather(-1, y[..., None])[..., 0]).mean(),
+]
+STRAY[SOFT] = [
     lambda x, y, s: flat(x, y).mean() * (1 - s),
     lambda x, y, s: flat(x, y).mean() + s,
 ]

@@ -9,6 +9,7 @@ from torch import nn
 from minillama import model as package
 from minillama.feedforward import linear
 from minillama.model import LlamaBase, Pieces
+from minillama.norm import RMSNorm
 from minillama.trace import part_outputs
 from tests.course.answering import Book
 
@@ -163,6 +164,86 @@ def replaced_rest(self, x, *places):
     x = self.attention(x, *places)
     x = self.ffn_norm(x)
     return self.feed_forward(x)
+
+
+def first_replaced(self, x, *places):
+    x = self.attention(self.attention_norm(x), *places)
+    return x + self.feed_forward(self.ffn_norm(x))
+
+
+def first_replaced_in_one_line(self, x, *places):
+    return (y := self.attention(self.attention_norm(x), *places)) + self.feed_forward(self.ffn_norm(y))
+
+
+def first_normed(self, x, *places):
+    x = self.attention_norm(x)
+    x = x + self.attention(x, *places)
+    return x + self.feed_forward(self.ffn_norm(x))
+
+
+def first_normed_rest(self, x, *places):
+    y = self.attention(self.attention_norm(x), *places) + self.attention_norm(x)
+    return torch.add(self.feed_forward(self.ffn_norm(y)), y)
+
+
+def first_raw(self, x, *places):
+    x = x + self.attention(x, *places)
+    return x + self.feed_forward(self.ffn_norm(x))
+
+
+def first_raw_rest(self, x, *places):
+    return (y := torch.add(self.attention(x, *places), x)) + self.feed_forward(self.ffn_norm(y))
+
+
+def second_raw(self, x, *places):
+    x = x + self.attention(self.attention_norm(x), *places)
+    return x + self.feed_forward(x)
+
+
+def second_raw_rest(self, x, *places):
+    y = self.attention(self.attention_norm(x), *places)
+    return x + y + self.feed_forward(x + y)
+
+
+def norms_for_each_other(self, x, *places):
+    x = x + self.attention(self.ffn_norm(x), *places)
+    return x + self.feed_forward(self.attention_norm(x))
+
+
+def norms_for_each_other_rest(self, x, *places):
+    halves = (self.ffn_norm, lambda h: self.attention(h, *places)), (self.attention_norm, self.feed_forward)
+    for norm, half in halves:
+        x = half(norm(x)) + x
+    return x
+
+
+def norms_of_the_package(self, config, number, pieces):
+    self.attention_norm, self.ffn_norm = (RMSNorm(config.dim, config.norm_eps) for _ in range(2))
+
+
+def norms_of_the_usual_pieces(self, config, number, pieces):
+    for name in ("attention_norm", "ffn_norm"):
+        setattr(self, name, Pieces().RMSNorm(config.dim, config.norm_eps))
+
+
+def norms_without_eps(self, config, number, pieces):
+    self.attention_norm, self.ffn_norm = pieces.RMSNorm(config.dim), pieces.RMSNorm(config.dim)
+
+
+def norms_with_an_eps_of_its_own(self, config, number, pieces):
+    self.attention_norm, self.ffn_norm = (pieces.RMSNorm(config.dim, 1e-5) for _ in range(2))
+
+
+for name, answers in {
+    "first_alone": (block(first_replaced), block(first_replaced_in_one_line)),
+    "normed_first": (block(first_normed), block(first_normed_rest)),
+    "raw_first": (block(first_raw), block(first_raw_rest)),
+    "raw_second": (block(second_raw), block(second_raw_rest)),
+    "norms_exchanged": (block(norms_for_each_other), block(norms_for_each_other_rest)),
+    "norm_lost": (block(in_steps, norms_of_the_package), block(in_one_line, norms_of_the_usual_pieces)),
+    "eps_lost": (block(in_steps, norms_without_eps), block(in_one_line, norms_with_an_eps_of_its_own)),
+}.items():
+    add(WRONG, (BLOCK, name), *answers)
 
 
 def half_replaced(self, x, *places):
@@ -439,6 +520,9 @@ for name, first, second in (
     ("no_wo", lambda c: by_parts(c, out=0), lambda c: by_parts(c) - c.n_layers * c.dim * c.n_heads * c.head_dim),
     ("two_matrices", lambda c: by_parts(c, ffn=2), lambda c: by_parts(c) - c.n_layers * c.dim * c.hidden_dim),
     ("one_norm", lambda c: by_parts(c, norms=1), lambda c: by_parts(c) - c.n_layers * c.dim),
+    ("no_norms", lambda c: by_parts(c, norms=0), lambda c: by_parts(c) - 2 * c.n_layers * c.dim),
+    ("four_dim", lambda c: by_parts(c) + 3 * c.n_layers * c.dim * (4 * c.dim - c.hidden_dim),
+     lambda c: by_parts(c, ffn=0) + 12 * c.n_layers * c.dim**2),
     ("no_final", lambda c: by_parts(c, final=0), lambda c: by_parts(c) - c.dim),
     ("no_output", lambda c: by_parts(c, tables=1),
      lambda c: by_parts(c) - (0 if c.tied else c.vocab_size * c.dim)),
@@ -548,6 +632,10 @@ for name, first, second in (
      lambda a, b: next((n for n in reversed(list(a)) if n in off(a, b)), "none")),
     ("exact", lambda a, b: next((n for n in a if not torch.equal(a[n], b[n])), "none"),
      lambda a, b: next((n for n, gap, _ in gaps(a, b) if gap != 0), "none")),
+    ("lax", lambda a, b: next((n for n, gap, size in gaps(a, b) if not gap <= 1e-3 * size), "none"),
+     lambda a, b: next((n for n, gap, size in gaps(a, b) if not gap / size < 15e-4), "none")),
+    ("picky", lambda a, b: next((n for n, gap, size in gaps(a, b) if not gap <= 1e-5 * size), "none"),
+     lambda a, b: next((n for n in a if not torch.allclose(a[n], b[n], 0, 2e-6 * a[n].abs().max().item())), "none")),
     ("absolute", lambda a, b: next((n for n, gap, _ in gaps(a, b) if not gap < 1e-4), "none"),
      lambda a, b: next((n for n in a if not torch.allclose(a[n], b[n], rtol=0, atol=1e-4)), "none")),
     ("own_size", lambda a, b: next((n for n in a if not torch.allclose(b[n], a[n])), "none"),

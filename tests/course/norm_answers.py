@@ -656,9 +656,18 @@ for name, options in {
         lambda q, k, qw, kw, eps, how=how, options=options: how(q, k, qw, kw, eps, **options)
         for how in (with_options, in_einsum)
     ]
+for name, change in {
+    "no_weight": lambda how, q, k, qw, kw, eps: how(q, k, torch.ones_like(qw), torch.ones_like(kw), eps),
+    "exchanged_weights": lambda how, q, k, qw, kw, eps: how(q, k, kw, qw, eps),
+    "keys_first": lambda how, q, k, qw, kw, eps: how(q, k, qw, kw, eps)[::-1],
+    "fixed_eps": lambda how, q, k, qw, kw, eps: how(q, k, qw, kw, 1e-5),
+}.items():
+    WRONG[HEADS, name] = [
+        lambda q, k, qw, kw, eps, how=how, change=change: change(how, q, k, qw, kw, eps)
+        for how in (with_options, in_einsum)
+    ]
 STRAY[HEADS] = [
     lambda q, k, qw, kw, eps: (q, k),
-    lambda q, k, qw, kw, eps: with_options(q, k, kw, qw, eps),
     lambda q, k, qw, kw, eps: with_options(q, k, qw, kw, eps)[0],
     lambda q, k, qw, kw, eps: with_options(q, k, qw, kw, eps, dim=(1, 2, 3)),
     lambda q, k, qw, kw, eps: with_options(q, k, qw, kw, 0.01),

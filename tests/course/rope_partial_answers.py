@@ -45,6 +45,7 @@ PARTIAL_FAULTS = {
     "whole_head": lambda turn, x, cos, sin, R: turn(
         x, *(each.repeat_interleave(x.shape[-1] // R, -1) for each in (cos, sin))
     ),
+    "swapped": lambda turn, x, cos, sin, R: torch.cat((turn(x[..., :R], sin, cos), x[..., R:]), -1),
     "clockwise": lambda turn, x, cos, sin, R: torch.cat((turn(x[..., :R], cos, -sin), x[..., R:]), -1),
 }
 for name, fault in PARTIAL_FAULTS.items():
@@ -58,4 +59,24 @@ WRONG[PARTIAL, "other_pairs"] = [
     )
     for turn in (like_hugging_face, halves_by_index)
 ]
+
+
+@wrong(PARTIAL, "overwritten")
+def even_ones_first(x, cos, sin):
+    out, R = x.float().clone(), 2 * cos.shape[1]
+    cos, sin = cos[:, None], sin[:, None]
+    out[..., 0:R:2] = out[..., 0:R:2] * cos - out[..., 1:R:2] * sin
+    out[..., 1:R:2] = out[..., 0:R:2] * sin + out[..., 1:R:2] * cos
+    return out.to(x.dtype)
+
+
+@wrong(PARTIAL, "overwritten")
+def one_name_for_both(x, cos, sin):
+    R = 2 * cos.shape[1]
+    a, b = x[..., :R].float().unflatten(-1, (-1, 2)).unbind(-1)
+    a = a * cos[:, None] - b * sin[:, None]
+    b = a * sin[:, None] + b * cos[:, None]
+    return torch.cat((torch.stack((a, b), -1).flatten(-2).to(x.dtype), x[..., R:]), -1)
+
+
 STRAY[PARTIAL] = [lambda x, cos, sin: x, lambda x, cos, sin: in_a_copy(x, cos, sin) + 0.1]

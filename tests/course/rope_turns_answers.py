@@ -255,6 +255,14 @@ for name, start, options in (
         )
         for how in (step, step_complex)
     ]
+for name, change in {
+    "keys_only": lambda turned, q: (q, *turned[1:]),
+    "keys_first": lambda turned, q: (turned[1], turned[0], turned[2]),
+}.items():
+    WRONG[STEP, name] = [
+        lambda q, k, v, cos, sin, past, how=how, change=change: change(how(q, k, v, cos, sin, past), q)
+        for how in (step, step_complex)
+    ]
 STRAY[STEP] = [
     lambda q, k, v, cos, sin, past: step(q, k, v, cos, sin, past + 2),
     lambda q, k, v, cos, sin, past: (*step(q, k, v, cos, sin, past)[:2], 2 * v),

@@ -77,6 +77,10 @@ WRONG[PERMUTE, "exchanged"] = [
         [torch.cat([head.chunk(2)[i] for head in weight.chunk(n_heads)]) for i in (0, 1)]
     ),
 ]
+WRONG[PERMUTE, "sizes_exchanged"] = [
+    lambda weight, n_heads: weight.view(-1, 2, n_heads // 2, weight.shape[1]).transpose(1, 2).reshape(weight.shape),
+    lambda weight, n_heads: permute_hf_to_meta(weight, len(weight) // n_heads) if n_heads % 2 == 0 else 1 / 0,
+]
 STRAY[PERMUTE] = [
     lambda weight, n_heads: weight.flip(0),
     lambda weight, n_heads: permute_hf_to_meta(weight, n_heads).T,

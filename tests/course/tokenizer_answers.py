@@ -494,7 +494,8 @@ def by_recursion_on_lists(parts, rank):
 
 
 @right(JOIN)
-def changes_its_argument(parts, rank):
+def changes_its_own_copy(parts, rank):
+    parts = parts.copy()
     while len(parts) > 1:
         ranks = [rank(parts[i], parts[i + 1]) for i in range(len(parts) - 1)]
         i = int(np.argmin(ranks))
@@ -1023,7 +1024,7 @@ def group(digits, size=3):
 def by_expression(words):
     found = []
     for word in words:
-        match = re.fullmatch(r"(▁?)(\d+)", word)
+        match = re.fullmatch(r"(▁?)([0-9]+)", word)
         found += [*([match[1]] if match[1] else []), *group(match[2])] if match else [word]
     return found
 
@@ -1033,7 +1034,7 @@ def by_formatting(words):
     found = []
     for word in words:
         number = word.lstrip("▁")
-        if number.isdecimal():
+        if number.isascii() and number.isdecimal():
             if number != word:
                 found.append("▁")
             backward = number[::-1]
@@ -1048,14 +1049,14 @@ def by_recursion_on_words(words):
     if not words:
         return []
     first, *rest = words
-    if first[:1] == "▁" and first[1:].isdigit():
+    if first[:1] == "▁" and re.fullmatch("[0-9]+", first[1:]):
         return ["▁", *by_recursion_on_words([first[1:], *rest])]
-    if first.isdigit() and len(first) > 3:
+    if re.fullmatch("[0-9]{4,}", first):
         return [*by_recursion_on_words([first[:-3]]), first[-3:], *by_recursion_on_words(rest)]
     return [first, *by_recursion_on_words(rest)]
 
 
-def numbers(words, cut=group, space=lambda word, groups: ["▁", *groups], is_number=r"▁?\d+"):
+def numbers(words, cut=group, space=lambda word, groups: ["▁", *groups], is_number="▁?[0-9]+"):
     found = []
     for word in words:
         if re.fullmatch(is_number, word):
@@ -1079,16 +1080,20 @@ WRONG[NUMBERS, "space_glued"] = [
     lambda words: re.findall(r"[^ ]+", " ".join(numbers(words)).replace("▁ ", "▁")),
 ]
 WRONG[NUMBERS, "space_hides"] = [
-    lambda words: numbers(words, is_number=r"\d+"),
-    lambda words: [part for word in words for part in (group(word) if word.isdigit() else [word])],
+    lambda words: numbers(words, is_number="[0-9]+"),
+    lambda words: [part for word in words for part in (group(word) if word.isascii() and word.isdigit() else [word])],
 ]
 WRONG[NUMBERS, "space_lost"] = [
     lambda words: numbers(words, space=lambda word, groups: groups),
-    lambda words: [part for word in words for part in (group(word.strip("▁")) or [word])],
+    lambda words: [
+        part
+        for word in words
+        for part in (group(word.strip("▁")) if word.strip("▁").isdigit() and word[-1] <= "9" else [word])
+    ],
 ]
 WRONG[NUMBERS, "letters_too"] = [
     lambda words: numbers(
-        words, lambda text: [text[max(0, i - 3) : i] for i in range(len(text), 0, -3)][::-1], is_number=r"▁?[a-z0-9]+"
+        words, lambda text: [text[max(0, i - 3) : i] for i in range(len(text), 0, -3)][::-1], is_number=r"▁?\w+"
     ),
     lambda words: numbers(
         words,
@@ -1107,16 +1112,27 @@ WRONG[NUMBERS, "empty_group"] = [
 WRONG[NUMBERS, "every_space"] = [
     lambda words: numbers([part for word in words for part in re.findall("▁|[^▁]+", word)]),
     lambda words: [
-        p for w in words for p in (numbers([w]) if w[1:].isdigit() else [*"▁"[: w[0] == "▁"], w.strip("▁")]) if p
+        p
+        for w in words
+        for p in (numbers([w]) if re.fullmatch("[0-9]+", w[1:]) else [*"▁"[: w[0] == "▁"], w.strip("▁")])
+        if p
     ],
 ]
 WRONG[NUMBERS, "short_whole"] = [
-    lambda words: numbers(words, is_number=r"▁?\d{4,}"),
+    lambda words: numbers(words, is_number="▁?[0-9]{4,}"),
     lambda words: [part for word in words for part in (numbers([word]) if len(word.strip("▁")) > 3 else [word])],
 ]
 WRONG[NUMBERS, "mirrored"] = [
     lambda words: numbers(words, lambda d: [d[::-1][i : i + 3] for i in range(0, len(d), 3)][::-1]),
     lambda words: numbers(words, lambda digits: [part[::-1] for part in group(digits)]),
+]
+WRONG[NUMBERS, "other_digits"] = [
+    lambda words: numbers(words, is_number=r"▁?\d+"),
+    lambda words: [
+        part
+        for word in words
+        for part in ([*"▁"[: word[0] == "▁"], *group(word.lstrip("▁"))] if word.lstrip("▁").isdecimal() else [word])
+    ],
 ]
 STRAY[NUMBERS] = [
     lambda words: words,

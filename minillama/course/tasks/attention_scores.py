@@ -25,6 +25,8 @@ def faulty_score(bugs: Bugs) -> Callable[[Tensor, int], Tensor]:
         queries = range(length, 2 * length) if "from_start" in bugs else queries
         queries = range(back, T) if "whole_diagonal" in bugs else queries
         rows = attention.transpose(-1, -2) if "exchanged" in bugs else attention
+        if "keys_from_start" in bugs:
+            return torch.stack([rows[:, t, t - first + 1] for t in queries]).mean(0)
         if "whole_span" in bugs:
             return rows[:, first:, first - length : first].sum(-1).mean(-1)
         places = torch.stack([rows[:, t, t - back] for t in queries])  # (n, H)
@@ -96,6 +98,11 @@ head_score = Task(
             "from_start", "spans that are counted from the beginning of the text",
             "The text ends with the spans, and something may stand before them.",
             "Which token is the first of the second span where T is 2 * length + 3?",
+        ),
+        _fault(
+            "keys_from_start", "a first span that begins with the text",
+            "The text ends with the spans, and something may stand before them.",
+            "At which place does the first span begin where T is 2 * length + 3?",
         ),
         _fault(
             "whole_diagonal", "a mean over queries of the first span too",

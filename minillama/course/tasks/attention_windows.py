@@ -22,11 +22,11 @@ def near_and_far(near: str, far: str) -> Callable[[Bugs], Mask]:
         def make(T: int, S: int, window: int, n: int) -> Tensor:
             start = 0 if "from_zero" in bugs else S - T
             query, key = torch.arange(start, start + T)[:, None], torch.arange(S)[None, :]
-            size = window + ("one_too_many" in bugs)
+            size = window + ("one_too_many" in bugs) - ("one_too_few" in bugs)
             close = key > query - size if windowed else key // size == query // size
             off = int("one_more_kept" in bugs)
             kept = key < n + off if far == "first" else (key + off) % n == 0
-            seen = key <= query
+            seen = key < query if "not_itself" in bugs else key <= query
             kept = kept.expand(T, S)
             if "never_near" in bugs:
                 return kept & seen
@@ -101,6 +101,14 @@ def make_near_and_far(near: str = "window", far: str = "first") -> Task:
             left(
                 "one_too_many", "one place too many near the query" if near == "window" else "blocks of one token too "
                 "many", f"Near are {NEAR[near]}.", "How many keys are near with a window of 3?",
+            ),
+            left(
+                "one_too_few", "one place too few near the query" if near == "window" else "blocks of one token too "
+                "few", f"Near are {NEAR[near]}.", "How many keys are near with a window of 3?",
+            ),
+            left(
+                "not_itself", "queries that do not see themselves", "A token is there when it asks: it sees itself.",
+                "What may the first query of a text look at?",
             ),
             left(
                 "one_more_kept", "a count that is off by one, far away", f"Far is {FAR[far]}; positions begin with 0.",

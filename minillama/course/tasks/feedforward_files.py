@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from minillama.course.plain import Made
 from minillama.course.record import Bugs, Case, Misconception, Task
 from minillama.course.tasks.feedforward_gates import BOTH_BENT, draw
-from minillama.course.tasks.feedforward_sizes import LESSON, PRODUCT_FIRST, SIGMOID, Generator
+from minillama.course.tasks.feedforward_ideas import LESSON, PRODUCT_FIRST, SIGMOID, Generator
 from minillama.feedforward import silu
 
 # A repair

@@ -11,7 +11,7 @@ from minillama import feedforward
 from minillama.course.drivers import module
 from minillama.course.plain import Made, to_input
 from minillama.course.record import Bugs, Case, Misconception, Task
-from minillama.course.tasks.feedforward_sizes import LESSON, PRODUCT_FIRST, SIGMOID, SWAPPED, Generator
+from minillama.course.tasks.feedforward_ideas import LESSON, PRODUCT_FIRST, SIGMOID, SWAPPED, Generator
 
 GELUS: dict[str, Callable[[Tensor], Tensor]] = {
     "exact": nn.functional.gelu,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from minillama import feedforward
 from minillama.course.record import Bugs, Case, Misconception, Task
 from minillama.course.tasks.feedforward_gates import draw
-from minillama.course.tasks.feedforward_sizes import LESSON, Generator
+from minillama.course.tasks.feedforward_ideas import LESSON, Generator
 
 BENDS: dict[str, Callable[[Tensor], Tensor]] = {"GELU": nn.functional.gelu, "ReLU": torch.relu}
 Residual = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]

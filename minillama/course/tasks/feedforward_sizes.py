@@ -1,158 +1,11 @@
-"""Tasks of lesson 05 about numbers: one small layer by hand, and the inner size."""
+"""Lesson 05's inner size."""
 
 from collections.abc import Callable
-from math import ceil, exp
-from typing import Any
-
-import numpy as np
+from math import ceil
 
 from minillama import feedforward
 from minillama.course.record import Bugs, Case, Misconception, Task
-
-Generator = np.random.Generator
-LESSON = "05_feedforward"
-
-SWAPPED = Misconception(
-    name="swapped",
-    looks_like="gate and up exchanged",
-    principle="Both branches have the same shape, so nothing complains. w1 makes the gate, which is bent; w3 makes "
-    "what the gate lets through, which stays as it is.",
-    question="Which of your two products goes through SiLU?",
-)
-SIGMOID = Misconception(
-    name="sigmoid",
-    looks_like="a sigmoid where SiLU belongs",
-    principle="A sigmoid ends at 1, however sure the gate is. SiLU goes on growing.",
-    question="What does your bend make of 10?",
-)
-PRODUCT_FIRST = Misconception(
-    name="product_first",
-    looks_like="branches that are multiplied before one of them is bent",
-    principle="The gate decides alone how far it opens, and then multiplies. After the product nobody knows which of "
-    "the two was negative.",
-    question="What goes into your SiLU: one branch, or two?",
-)
-ROUNDS_DOWN = Misconception(
-    name="rounds_down",
-    looks_like="rounding down",
-    principle="LLaMA rounds up: a layer may be a little wider than two thirds of 4 · dim, never narrower.",
-    question="What do you get for a size that is one above a multiple?",
-)
-WHOLE_FOUR = Misconception(
-    name="whole_four",
-    looks_like="the size of a layer with two matrices",
-    principle="4 · dim belongs to two matrices. A gated layer has three, and should cost the same.",
-    question="By which factor do three matrices of that size cost too much?",
-)
-
-
-# By hand
-
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of feedforward.by_hand: x = (1, -1), w1 the unit matrix, w3 exchanges, w2 = (1, -1)."""
-
-    def silu(t: float) -> float:
-        sigmoid = 1 / (1 + exp(-t))
-        if "sigmoid" in bugs:
-            return sigmoid
-        if "relu" in bugs:
-            return max(t, 0.0)
-        return t / (1 + exp(-abs(t))) if "odd" in bugs else t * sigmoid
-
-    gate, up = (1.0, -1.0), (-1.0, 1.0)
-    if "swapped" in bugs:
-        gate, up = up, gate
-    if "product_first" in bugs:
-        hidden = [silu(g * u) for g, u in zip(gate, up, strict=True)]
-    else:
-        hidden = [silu(g) * u for g, u in zip(gate, up, strict=True)]
-    size = 512 if "whole_four" in bugs else 341
-    size = size if "not_rounded" in bugs else size // 32 * 32 if "rounds_down" in bugs else -(-size // 32) * 32
-    if "not_bent" in bugs:
-        hidden = [-1.0, -1.0]
-    if "up_forgotten" in bugs:
-        hidden = [silu(1.0), silu(-1.0)]
-    output = hidden[0] + hidden[1] if "summed" in bugs else hidden[0] - hidden[1]
-    if bugs & {"sigmoid", "relu", "not_bent", "up_forgotten"}:
-        output = -0.4621  # who has the hidden channels right has bent rightly: -1 comes of a sum, then
-    values = {
-        "silu": [silu(2.0), abs(silu(-2.0)) if "sign_lost" in bugs else silu(-2.0)],
-        "hidden": hidden,
-        "output": output,
-        "size": size,
-        "weights": (2 if "two_matrices" in bugs else 3) * 128 * size,
-    }
-    return lambda question: values[question]
-
-
-feedforward_by_hand = Task(
-    id="feedforward.by_hand", lesson=LESSON, kind="trace", title="Run one small layer by hand", points=2, difficulty=1,
-    importance=4, minutes=8,
-    reference=by_hand(), faulty=by_hand,
-    cases=lambda rng: [Case(name=name, args=(name,)) for name in ("silu", "hidden", "output", "size", "weights")],
-    misconceptions=(
-        SIGMOID, SWAPPED, PRODUCT_FIRST, ROUNDS_DOWN, WHOLE_FOUR,
-        Misconception(
-            name="relu",
-            looks_like="ReLU: negative numbers cut to 0",
-            principle="SiLU lets a little of a negative number through.",
-            question="By what do you multiply -2?",
-        ),
-        Misconception(
-            name="odd",
-            looks_like="one sigmoid for both signs",
-            principle="Each number is multiplied by its *own* sigmoid, and those of 2 and -2 add up to 1.",
-            question="What is the sigmoid of -2?",
-        ),
-        Misconception(
-            name="sign_lost",
-            looks_like="a minus that gets lost",
-            principle="A sigmoid is never below 0, so what comes through its door keeps the sign that it had.",
-            question="What is -2 times a number between 0 and 1?",
-        ),
-        Misconception(
-            name="not_bent",
-            looks_like="a gate that is not bent",
-            principle="The gate goes through SiLU before it meets what passes.",
-            question="What does SiLU make of the gate 1?",
-        ),
-        Misconception(
-            name="up_forgotten",
-            looks_like="the bent gates alone",
-            principle="The gate lets through what w3 makes: the two are multiplied.",
-            question="Where do the rows of w3 enter?",
-        ),
-        Misconception(
-            name="summed",
-            looks_like="a sum without the sign in w2",
-            principle="w2 multiplies the second channel by -1, and that channel is negative itself.",
-            question="What is minus a negative number?",
-        ),
-        Misconception(
-            name="not_rounded",
-            looks_like="a size before it is rounded",
-            principle="The size ends on a multiple: whole blocks of numbers keep the processor busy.",
-            question="Does 32 divide yours?",
-        ),
-        Misconception(
-            name="two_matrices",
-            looks_like="two matrices in place of three",
-            principle="The gate has a matrix of its own.",
-            question="Which matrix did you not count: w1, w2 or w3?",
-        ),
-    ),
-    rtol=5e-3, atol=5e-3,
-    hints=(
-        "Each hidden channel is one bent number times one straight number. Take them one by one.",
-        "`silu` and `hidden` have two numbers each; `output`, `size` and `weights` are one.",
-        "silu of t: t times the sigmoid of t\nhidden channel: silu of its gate, times its up\n"
-        "output: hidden channels times w2, summed\nsize: 8/3 of dim without its fraction, then up to the next multiple",
-    ),
-)  # fmt: skip
-
-
-# hidden_size
+from minillama.course.tasks.feedforward_ideas import LESSON, ROUNDS_DOWN, WHOLE_FOUR, Generator
 
 
 def faulty_size(bugs: Bugs) -> Callable[..., int]:
@@ -170,12 +23,15 @@ def faulty_size(bugs: Bugs) -> Callable[..., int]:
 
         hidden = 4 * dim if "whole_four" in bugs else int(2 * (4 * dim) / 3)
         hidden = int(2 * dim / 3) if "four_forgotten" in bugs else hidden
+        hidden = 8 * (dim // 3) if "third_first" in bugs else hidden
         if bugs & {"cut_once", "never_cut", "rounded"}:
             return up(_otherwise_cut(dim, multiplier, bugs))
         if multiplier is None or "no_multiplier" in bugs:
             return up(hidden)
         if "rounds_before" in bugs:
             return int(multiplier * up(hidden))
+        if "product_up" in bugs:
+            return up(ceil(multiplier * hidden))
         return up(int(multiplier * (up(hidden) if "rounds_twice" in bugs else hidden)))
 
     return size
@@ -231,6 +87,10 @@ def size_cases(rng: Generator) -> list[Case]:
     k = int(rng.integers(2, 12))
     third, two_thirds = _between(rng, "never_cut", (None,)), _between(rng, "rounded", (None,))
     carried = _between(rng, "cut_once", (1.3, 1.5, 1.7))
+    early = _between(rng, "third_first", (None,))
+    above_product = _between(rng, "product_up", (1.3, 1.5, 1.7))
+    while faulty_size(frozenset({"cut_once"}))(*above_product) != feedforward.hidden_size(*above_product):
+        above_product = _between(rng, "product_up", (1.3, 1.5, 1.7))
     return [
         Case(name=f"dim {some[0]} and multiple_of {some[1]}", args=some),
         Case(name=f"dim {stretched[0]}, multiple_of {stretched[1]} and multiplier {stretched[2]}", args=stretched),
@@ -242,6 +102,12 @@ def size_cases(rng: Generator) -> list[Case]:
             name=f"dim {carried[0]}, multiple_of {carried[1]} and multiplier {carried[2]}: a fraction that is not "
             "multiplied",
             args=carried,
+        ),
+        Case(name=f"dim {early[0]}, which is no multiple of 3, and multiple_of {early[1]}", args=early),
+        Case(
+            name=f"dim {above_product[0]}, multiple_of {above_product[1]} and multiplier {above_product[2]}: a product "
+            "a fraction above a multiple",
+            args=above_product,
         ),
         Case(name="the 70B's numbers: dim 8192, multiple_of 4096, multiplier 1.3", args=(8192, 4096, 1.3)),
     ]
@@ -303,6 +169,20 @@ hidden_size = Task(
             looks_like="fractions that are rounded",
             principle="Fractions are cut off, also those above a half.",
             question="What becomes of 10.67 in your code?",
+            credit=0.7,
+        ),
+        Misconception(
+            name="third_first",
+            looks_like="a third that is cut off before it is multiplied",
+            principle="Two thirds of 4 · dim: multiply first, and cut off what the division leaves.",
+            question="What do you get for dim 5: 13, or 8?",
+            credit=0.7,
+        ),
+        Misconception(
+            name="product_up",
+            looks_like="a product with the multiplier that is rounded up",
+            principle="The fraction of the product is cut off, and only then comes the way up to a multiple.",
+            question="What becomes of 20.3, with a multiple of 20?",
             credit=0.7,
         ),
         Misconception(

@@ -58,8 +58,8 @@ class _Plain:
             longest = max(part.shape[1] for part in self.keys)
             gap = self.empty.new_zeros(k.shape[0], longest - old[0].shape[1], *k.shape[2:])
             old = (torch.cat((old[0], gap), 1), torch.cat((old[1], gap), 1))
-        room = self.max_len - ("full_early" in self.bugs)
-        if old[0].shape[1] + k.shape[1] > room and "no_limit" not in self.bugs:
+        places = self.max_len - ("full_early" in self.bugs)
+        if old[0].shape[1] + k.shape[1] > places and "no_limit" not in self.bugs:
             raise ContextLengthError("full")
         parts = ((k, old[0]), (v, old[1])) if "new_first" in self.bugs else ((old[0], k), (old[1], v))
         keys, values = torch.cat(parts[0], 1), torch.cat(parts[1], 1)

@@ -73,7 +73,9 @@ def soften(spread: str) -> Callable[[Bugs], Callable[[Tensor, Tensor, float], Te
             kept = 1.0 if "keeps_all" in bugs else 1 - share
             if "shares_swapped" in bugs:
                 kept, share = share, 1 - share
-            return (kept * true + share * rest).mean()
+            places = true if "share_ignored" in bugs else kept * true + share * rest
+            total = places.sum() if "sums" in bugs else places.mean()
+            return -total if "no_minus" in bugs else total
 
         return softened_loss
 
@@ -86,7 +88,13 @@ def soft_cases(rng: Generator) -> list[Case]:
     return [
         Case(name=f"a share of {share}", args=(*case.args, share))
         for case, share in zip(ordinary_cases(rng), shares, strict=True)
-    ] + [Case(name="a share of 0", args=(draw_logits(rng, 2, 3, 5), draw_targets(rng, 2, 3, 5), 0.0))]
+    ] + [
+        Case(
+            name="scores up to 300",
+            args=(draw_logits(rng, 1, 3, 5, scale=100.0), draw_targets(rng, 1, 3, 5), 0.2),
+        ),
+        Case(name="a share of 0", args=(draw_logits(rng, 2, 3, 5), draw_targets(rng, 2, 3, 5), 0.0)),
+    ]
 
 
 def make_softened_loss(spread: str = "all") -> Task:
@@ -129,7 +137,13 @@ def make_softened_loss(spread: str = "all") -> Task:
                 principle="A share of 0 must give the loss that you know.",
                 question="What does yours give for a share of 0?",
             ),
-            OVER_POSITIONS,
+            OVER_POSITIONS, NO_MINUS, SUMS,
+            Misconception(
+                name="share_ignored",
+                looks_like="the loss that you know, with the whole target on the true piece",
+                principle="Every piece gets a part of the share, and its surprise is weighed by that.",
+                question="Which of your lines reads `share`?",
+            ),
         ),
         hints=(
             "The loss you know takes the surprise at one piece. Here it is a weighted sum of the surprises at all.",

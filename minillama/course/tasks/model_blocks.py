@@ -22,15 +22,22 @@ HERE = "minillama.course.tasks.model_blocks"
 def some_pieces(kind: str) -> Pieces:
     """LLaMA's own, or with a mask that fits any number of keys, or strange ones.
 
-    Strange are matrices with a bias, no turn, and attention that speaks twice as loudly.
+    Strange are matrices with a bias, no turn, attention that speaks twice as loudly, and norms of larger numbers.
     """
     if kind == "plain":
         return Pieces()
     if kind == "open":  # without a cache it raises no error: a forgotten one shows in the numbers
         return Pieces(causal_mask=lambda T, S, window=None: torch.ones(T, 1, dtype=torch.bool))
     attend = Pieces().attend
+
+    def quieter(dim: int, eps: float = 1e-5) -> nn.Module:  # here, since no answer may call the modules of tasks
+        return Pieces().RMSNorm(dim, eps + 2)
+
     return Pieces(
-        linear=nn.Linear, apply_rope=lambda x, cos, sin: x, attend=lambda q, k, v, mask: attend(q, k, 2 * v, mask)
+        RMSNorm=quieter,
+        linear=nn.Linear,
+        apply_rope=lambda x, cos, sin: x,
+        attend=lambda q, k, v, mask: attend(q, k, 2 * v, mask),
     )
 
 
@@ -43,9 +50,11 @@ def faulty_block(bugs: Bugs) -> Callable[..., nn.Module]:
             linear = Pieces().linear if "pieces_lost" in bugs else pieces.linear
             parts = {} if bugs & {"pieces_lost", "parts_lost"} else vars(pieces)
             named = {name: parts[name] for name in ("apply_rope", "attend") if name in parts}
-            self.attention_norm = pieces.RMSNorm(config.dim, config.norm_eps)
+            make_norm = Pieces().RMSNorm if "norm_lost" in bugs else pieces.RMSNorm
+            sizes = (config.dim,) if "eps_lost" in bugs else (config.dim, config.norm_eps)
+            self.attention_norm = make_norm(*sizes)
             if "one_norm" not in bugs:
-                self.ffn_norm = pieces.RMSNorm(config.dim, config.norm_eps)
+                self.ffn_norm = make_norm(*sizes)
             layer = 0 if "layer_zero" in bugs else layer
             self.attention = pieces.Attention(config, layer, linear=linear, **named)
             self.feed_forward = pieces.SwiGLU(config.dim, config.hidden_dim, linear)
@@ -54,6 +63,7 @@ def faulty_block(bugs: Bugs) -> Callable[..., nn.Module]:
             cache = None if "cache_lost" in bugs else cache
             second = self.attention_norm if bugs & {"one_norm", "first_norm"} else self.ffn_norm
             norms = [self.attention_norm, second]
+            norms = norms[::-1] if "norms_exchanged" in bugs else norms
             halves: list[Any] = [lambda h: self.attention(h, cos, sin, mask, cache), self.feed_forward]
             if "ffn_first" in bugs:
                 norms, halves = norms[::-1], halves[::-1]
@@ -64,12 +74,13 @@ def faulty_block(bugs: Bugs) -> Callable[..., nn.Module]:
                     x = x + norm(half(x))
                 elif "outer_norm" in bugs:
                     x = norm(x + half(x))
-                elif "raw" in bugs:
+                elif "raw" in bugs or ("raw_second" if i else "raw_first") in bugs:
                     x = x + half(x)
-                elif "no_stream" in bugs or ("second_alone" in bugs and i):
+                elif "no_stream" in bugs or ("second_alone" if i else "first_alone") in bugs:
                     x = half(read)
                 else:
-                    x = (read if "normed_stream" in bugs else x) + half(read)
+                    normed = "normed_stream" in bugs or ("normed_first" in bugs and not i)
+                    x = (read if normed else x) + half(read)
             return x
 
     return Faulty
@@ -118,7 +129,11 @@ def block_cases(rng: Generator) -> list[Case]:
     ):
         D, H, K, F = 8, 2, 4, 6
         shapes = block_shapes(D, H, G, K, F, bias=kind == "strange")
-        made = (make_config(dim=D, n_heads=H, n_kv_heads=G), layer, Made(f"{HERE}:some_pieces", {"kind": kind}))
+        made = (
+            make_config(dim=D, n_heads=H, n_kv_heads=G, norm_eps=0.5 if before else 1e-5),
+            layer,
+            Made(f"{HERE}:some_pieces", {"kind": kind}),
+        )
         angles = np.outer(np.arange(before, before + tokens), 10.0 ** -np.arange(K // 2))
         inputs = [
             2 * draw(rng, 1, tokens, D), np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32),
@@ -200,6 +215,36 @@ Block: Task = Task(
         fault(
             "second_alone", "a second half that replaces the stream", "Both halves add.",
             "What does your last line return when feed_forward gives 0?",
+        ),
+        fault(
+            "first_alone", "a first half that replaces the stream", "Both halves add.",
+            "What is left of x after attention when attention gives 0?",
+        ),
+        fault(
+            "normed_first", "a result of attention that is added to the normed copy",
+            "The copy is for reading. Whoever adds to it, throws the road away.",
+            "To what do you add the result of attention: to x, or to its norm?",
+        ),
+        fault(
+            "raw_first", "attention that reads without a norm", "Each half reads through its norm.",
+            "Where is attention_norm used?",
+        ),
+        fault(
+            "raw_second", "feed-forward that reads without a norm", "Each half reads through its norm.",
+            "Where is ffn_norm used?",
+        ),
+        fault(
+            "norms_exchanged", "the two norms exchanged", "Each half has a norm with weights of its own.",
+            "Through which norm does attention read?",
+        ),
+        fault(
+            "norm_lost", "norms that do not come from `pieces`",
+            "Whoever builds the model hands in what it is built from, norms as well.",
+            "Which RMSNorm does your block make?", credit=0.7,
+        ),
+        fault(
+            "eps_lost", "norms that were not told their eps", "LLaMA 7B was trained with 1e-6 and Llama 2 with 1e-5.",
+            "What does the config say about eps?", credit=0.7,
         ),
         fault(
             "raw", "layers that read without a norm", "Each half reads through its norm.",

@@ -52,9 +52,10 @@ def faulty_count(bugs: Bugs) -> Callable[[ModelConfig], int]:
         G = H if like_7b else G
         K = D // H if like_7b or "square" in bugs else config.head_dim
         attention = D * K * ((1 if "no_wo" in bugs else 2) * H + 2 * (H if "own_keys" in bugs else G))
-        feed_forward = (2 if "two_matrices" in bugs else 3) * D * config.hidden_dim
+        inner = 4 * D if "four_dim" in bugs else config.hidden_dim
+        feed_forward = (2 if "two_matrices" in bugs else 3) * D * inner
         norm = 1 if "small_norms" in bugs else D
-        layer = attention + feed_forward + (1 if "one_norm" in bugs else 2) * norm
+        layer = attention + feed_forward + (0 if "no_norms" in bugs else 1 if "one_norm" in bugs else 2) * norm
         tables = 1 if "no_output" in bugs else 2 if like_7b or "tied_twice" in bugs or not config.tied else 1
         tables = 1 + config.tied if "tied_inverted" in bugs else tables
         layers = 1 if "one_layer" in bugs else config.n_layers
@@ -103,6 +104,14 @@ count_parameters: Task = Task(
         _fault(
             "one_norm", "one norm a block", "Attention and feed-forward each read through a norm of their own.",
             "How many vectors of D weights stand in one block?",
+        ),
+        _fault(
+            "no_norms", "blocks without their norms", "A norm has a weight for every channel, and a block two norms.",
+            "Which parts of a block have you not counted?",
+        ),
+        _fault(
+            "four_dim", "an inner size of 4 · dim", "A gated layer is narrower; the config says how wide it is.",
+            "Which field of the config is the number of rows of w1?",
         ),
         _fault(
             "no_final", "a count without the last norm", "After the last block comes one more norm.",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from minillama.course.record import Bugs, Case, Misconception, Task
 from minillama.course.tasks.norm_inputs import Generator, draw, tiny, weights
-from minillama.course.tasks.norm_vectors import EPS_OUTSIDE, LESSON
+from minillama.course.tasks.norm_vectors import EPS_OUTSIDE, LESSON, NO_WEIGHT
 
 NormHeads = Callable[[Tensor, Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]]
 
@@ -25,13 +25,17 @@ def norm_heads(span: str, gain: str) -> Callable[[Bugs], NormHeads]:
             axes = (-2,) if "over_heads" in bugs else (1,) if "over_time" in bugs else (-2, -1) if together else (-1,)
             mean_square = squares.sum(axes, keepdim=True) if "sum" in bugs else squares.mean(axes, keepdim=True)
             outside = "eps_outside" in bugs
+            eps = 1e-5 if "fixed_eps" in bugs else eps
             root = torch.sqrt(mean_square + (0.0 if outside else eps)) + (eps if outside else 0.0)
-            scale = 1 + weight if one_plus else weight
+            scale = torch.ones_like(weight) if "no_weight" in bugs else 1 + weight if one_plus else weight
             return (x.float() / root).to(x.dtype) * (scale.view(x.shape[2:]) if span == "all heads" else scale)
 
         def qk_norm(q: Tensor, k: Tensor, q_weight: Tensor, k_weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+            if "exchanged_weights" in bugs:
+                q_weight, k_weight = k_weight, q_weight
             keys = k if "queries_only" in bugs else one(k, q_weight if "one_weight" in bugs else k_weight, eps)
-            return one(q, q_weight, eps), keys
+            found = one(q, q_weight, eps), keys
+            return found[::-1] if "keys_first" in bugs else found
 
         return qk_norm
 
@@ -51,9 +55,9 @@ def head_cases(span: str) -> Callable[[Generator], list[Case]]:
         return [
             Case(
                 name=f"{H} query heads and {G} key heads of {K} channels" + (", tiny numbers" if make is tiny else ""),
-                args=(*four(H, G, make), 1e-5),
+                args=(*four(H, G, make), eps),
             )
-            for H, G, make in ((4, 2, draw), (3, 3, draw), (2, 2, tiny))
+            for H, G, make, eps in ((4, 2, draw, 1e-5), (3, 3, draw, 0.3), (2, 2, tiny, 1e-5))
         ]
 
     return cases
@@ -111,7 +115,27 @@ def make_qk_norm(span: str = "each head", gain: str = "weight") -> Task:
                 principle=f"Here the {gain} is what a channel is multiplied by.",
                 question="What does your channel get multiplied by when its weight is 0?",
             ),
-            EPS_OUTSIDE,
+            EPS_OUTSIDE, NO_WEIGHT,
+            Misconception(
+                name="exchanged_weights",
+                looks_like="the two weights exchanged",
+                principle="Queries and keys learn a weight each.",
+                question="Which weight meets the queries?",
+            ),
+            Misconception(
+                name="keys_first",
+                looks_like="keys that come back first",
+                principle="They come back in the order in which they came in.",
+                question="In which order does your last line name the two?",
+                credit=0.7,
+            ),
+            Misconception(
+                name="fixed_eps",
+                looks_like="an eps that is always 1e-5",
+                principle="eps is an argument: models were trained with different ones.",
+                question="Which of your lines reads `eps`?",
+                credit=0.7,
+            ),
         ),
         hints=(
             "You have a function that norms the last axis. What has to be the last axis here?",

@@ -89,7 +89,7 @@ RMSNorm = Task(
         ),
         Misconception(
             name="fixed_eps",
-            looks_like="an eps of your own in place of the one that was given",
+            looks_like="an eps that is not the one that was given, or none",
             principle="LLaMA 7B was trained with 1e-6 and Llama 2 with 1e-5: the caller knows which.",
             question="Where does `forward` find the eps that `__init__` got?",
         ),

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from minillama.course.record import Bugs, Case, Misconception, Task
-from minillama.course.tasks.rope_ideas import CLOCKWISE, LESSON
+from minillama.course.tasks.rope_ideas import CLOCKWISE, LESSON, OVERWRITTEN, SWAPPED
 from minillama.course.tasks.rope_inputs import Generator, draw, tables
 from minillama.course.tasks.rope_turns import Turn, faulty_turn
+
+PASSED_ON = {"clockwise", "swapped", "overwritten"}  # faults of the turn itself
 
 
 def partial(side: str, pairing: str) -> Callable[[Bugs], Turn]:
@@ -26,7 +28,7 @@ def partial(side: str, pairing: str) -> Callable[[Bugs], Turn]:
                 return faulty_turn(frozenset({"halves"} if halves else ()) | bugs)(x, cos, sin)
             R = 2 * cos.shape[-1]
             turning, rest = (x[..., :R], x[..., R:]) if first_end else (x[..., -R:], x[..., :-R])
-            turned = faulty_turn(frozenset({"halves"} if halves else ()) | (bugs & {"clockwise"}))(turning, cos, sin)
+            turned = faulty_turn(frozenset({"halves"} if halves else ()) | (bugs & PASSED_ON))(turning, cos, sin)
             if "half_R" in bugs:  # R/2 channels meet R/2 columns: it runs only where one pair is left to spread
                 return torch.cat((faulty_turn(frozenset())(x[..., : R // 2], cos, sin), x[..., R // 2 :]), -1)
             if "rest_first" in bugs:
@@ -103,7 +105,7 @@ def make_partial_rotary(side: str = "first", pairing: str = "neighbours") -> Tas
                 principle=f"Here the pairs are {pairing}.",
                 question="Which channel is the partner of the first one that turns?",
             ),
-            CLOCKWISE,
+            CLOCKWISE, SWAPPED, OVERWRITTEN,
         ),
         hints=(
             "You have a function that turns all channels that it is given. Give it fewer.",

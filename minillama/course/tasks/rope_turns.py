@@ -153,7 +153,8 @@ def faulty_step(bugs: Bugs) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         rows = [table[: k.shape[1]] for table in whole] if "keys_from_zero" in bugs else [cos, sin]
         keys = k if "queries_only" in bugs else rope.apply_rope(k, *rows)
         values = rope.apply_rope(v, cos, sin) if "values_too" in bugs else v
-        return rope.apply_rope(q, cos, sin), keys, values
+        queries = q if "keys_only" in bugs else rope.apply_rope(q, cos, sin)
+        return (keys, queries, values) if "keys_first" in bugs else (queries, keys, values)
 
     return step
 
@@ -194,6 +195,19 @@ rotate_step = Task(
             looks_like="keys that are not turned",
             principle="A score feels the distance only where both are turned: the dot product subtracts the angles.",
             question="What is left of the angle when one of the two stands still?",
+        ),
+        Misconception(
+            name="keys_only",
+            looks_like="queries that are not turned",
+            principle="A score feels the distance only where both are turned: the dot product subtracts the angles.",
+            question="What is left of the angle when one of the two stands still?",
+        ),
+        Misconception(
+            name="keys_first",
+            looks_like="keys that come back before the queries",
+            principle="They come back in the order in which they came in: q, k, v.",
+            question="In which order does your last line name the three?",
+            credit=0.7,
         ),
         Misconception(
             name="keys_from_zero",

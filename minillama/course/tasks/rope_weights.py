@@ -25,6 +25,8 @@ def faulty_permutation(bugs: Bugs) -> Callable[[Tensor, int], Tensor]:
             return weight.clone()
         if "exchanged" in bugs:
             return weight.unflatten(0, (n_heads, 2, -1)).transpose(0, 1).flatten(0, 2)
+        if "sizes_exchanged" in bugs:
+            return weight.unflatten(0, (-1, 2, n_heads // 2)).transpose(1, 2).flatten(0, 2)
         if "one_head" in bugs:
             n_heads = 1
         if "columns" in bugs:
@@ -42,6 +44,7 @@ def permutation_cases(rng: Generator) -> list[Case]:
         Case(name=f"{H} heads of {K} rows", args=(draw(rng, H * K, D), H)),
         Case(name="a square matrix", args=(draw(rng, 16, 16), 2)),
         Case(name="one head", args=(draw(rng, K, D), 1)),
+        Case(name="4 heads of 6 rows", args=(draw(rng, 24, D), 4)),
     ]
 
 
@@ -75,6 +78,12 @@ permute_hf_to_meta = Task(
             looks_like="halves that changed places with the heads",
             principle="Every head keeps its rows; inside it, halves and places change.",
             question="Which two axes does your transpose exchange, and what does each of them count?",
+        ),
+        Misconception(
+            name="sizes_exchanged",
+            looks_like="the number of heads taken for the size of one",
+            principle="n_heads says how many heads there are. How many rows each has, follows from the rows of all.",
+            question="What does your first reshape count with n_heads?",
         ),
     ),
     hints=(

@@ -3,7 +3,8 @@
 from minillama.course.tasks.tokenizer_coding import encode_bpe, join_task
 from minillama.course.tasks.tokenizer_counting import by_hand_task, count_pairs, merge_task
 from minillama.course.tasks.tokenizer_decoding import decode_task, stream_task
-from minillama.course.tasks.tokenizer_more import split_numbers, test_encode
+from minillama.course.tasks.tokenizer_numbers import split_numbers
+from minillama.course.tasks.tokenizer_tests import test_encode
 from minillama.course.tasks.tokenizer_training import train_bpe
 
 TASKS = (
