@@ -77,6 +77,7 @@ def originals_cases(rng: Generator) -> Sequence[Case]:
             name="a text that repeats itself",
             args=([" ".join([*w[:3] * 2, *w[20:23]]), " ".join([*w[:3] * 3, *w[4:10]])], 0.4),
         ),
+        Case(name="a copy of the text before", args=([text(0, 9), text(10, 19), text(10, 18)], 0.6)),
         Case(name="a copy of a text further up", args=([text(0, 9), text(10, 19), text(0, 8)], 0.6)),
     ]
 
