@@ -200,6 +200,8 @@ def handed(
             parameter.requires_grad_(not (frozen and frozen in name))
         elif learns and learns in name:
             parameter.requires_grad_(True)
+    embedding = model.get_parameter("tok_embeddings.weight")
+    embedding.grad = torch.zeros_like(embedding)  # of an earlier step, whether it still learns or not
     found = answer(model)
     if not isinstance(found, Iterable):
         raise TypeError(f"it gave a {type(found).__name__}, expected a list of parameters")

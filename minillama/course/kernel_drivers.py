@@ -16,7 +16,7 @@ def at_once(answer: Callable[..., Any], threads: int, *arrays: Any) -> dict[str,
         arrays: the inputs, and last the result as it is before.
     """
     *inputs, before = arrays
-    after, writers = before.copy(), [0] * len(before)
+    after, writers, busy = before.copy(), [0] * len(before), set[int]()
     for thread in range(threads):
         own = before.copy()
         answer(thread, threads, *(each.copy() for each in inputs), own)
@@ -24,7 +24,12 @@ def at_once(answer: Callable[..., Any], threads: int, *arrays: Any) -> dict[str,
             if own[row] != before[row]:
                 after[row] = own[row]
                 writers[row] += 1
-    return {"result": after, "number of threads that wrote each row": writers}
+                busy.add(thread)
+    alone = len(busy) == 1 < threads <= len(before)
+    return {
+        "result": after, "number of threads that wrote each row": writers,
+        "who did the work": "one thread alone" if alone else "all of them",
+    }  # fmt: skip
 
 
 def counted(answer: Callable[..., Any], weights: Any, steps: Any, codes: Any, scales: Any) -> dict[str, Any]:

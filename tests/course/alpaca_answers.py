@@ -202,6 +202,8 @@ CHAT = "A chat between a curious user and a helpful assistant."
 
 def turn_in_one_line(bug=""):
     def prompt(instruction, input=""):
+        if bug == "stripped":
+            instruction, input = instruction.strip(" "), input.strip(" ")
         between = "\n\n" if bug == "blank_line" else "\n"
         said = instruction + between + input if input or bug == "empty_line" else instruction
         if bug == "other_order" and input:
@@ -221,6 +223,8 @@ def turn_in_one_line(bug=""):
 
 def turn_by_words(bug=""):
     def prompt(instruction, input=""):
+        if bug == "stripped":
+            instruction, input = instruction.strip(), input.strip()
         parts = ["USER:" + " " * (bug != "no_space") + instruction]
         if (input and bug != "never_input") or bug == "empty_line":
             parts.append(input)
@@ -246,7 +250,7 @@ def turn_by_strip(instruction, input=""):
 RIGHT[TURN] += [turn_in_one_line(), turn_by_words()]
 for name in (
     "empty_line", "never_input", "other_order", "blank_line", "other_separator", "no_space", "trailing_space",
-    "no_system", "no_answer", "alpaca_headings",
+    "no_system", "no_answer", "alpaca_headings", "stripped",
 ):  # fmt: skip
     WRONG[TURN, name] = [turn_in_one_line(name), turn_by_words(name)]
 STRAY[TURN] = [in_lines(), lambda instruction, input="": instruction]
@@ -259,7 +263,9 @@ DATA = "alpaca.check_data"
 
 def with_regex(bug=""):
     none = re.compile(r"[ .<>()\[\]]*(no ?input|none|n/a)[ .<>()\[\]]*", 0 if bug == "none_capitals" else re.I)
-    link = {"link_word": "http", "only_https": "https://", "link_at_start": "^https?://"}.get(bug, "https?://")
+    link = {"link_word": "http", "only_https": "https://", "only_http": "http://", "link_at_start": "^https?://"}.get(
+        bug, "https?://"
+    )
 
     def check(records):
         names = ("empty", "no_input", "link", "again")
@@ -271,7 +277,9 @@ def with_regex(bug=""):
                 fields.pop()
             if bug == "again_with_output":
                 fields.append("output")
-            asked.append(tuple(each[f] if bug == "again_exact" else each[f].lower().strip() for f in fields))
+            texts = [each[f] if bug in ("again_exact", "again_capitals") else each[f].lower() for f in fields]
+            texts = texts if bug in ("again_exact", "again_spaces") else [text.strip() for text in texts]
+            asked.append("".join(texts) if bug == "glued" else tuple(texts))
         for place, each in enumerate(records):
             number = place + 1 if bug == "from_one" else place
             if each["output"] == "" or (bug != "empty_exact" and each["output"].isspace()):
@@ -293,6 +301,9 @@ def with_regex(bug=""):
                 before = asked[place + 1 :]
             if asked[place] in before:
                 found["again"].append(number)
+            hits = [name for name in names if number in found[name]]
+            for name in hits[1:] if bug == "one_rule" else []:
+                found[name].remove(number)
         if bug == "drops_names":
             found = {name: numbers for name, numbers in found.items() if numbers}
         return found
@@ -316,7 +327,9 @@ def by_rules(bug=""):
 
     def has_link(record):
         text = record["instruction"] + record["input"] + record["output"] if bug == "link_anywhere" else record["input"]
-        starts = {"link_word": ["http"], "only_https": ["https://"]}.get(bug, ["http://", "https://"])
+        starts = {"link_word": ["http"], "only_https": ["https://"], "only_http": ["http://"]}.get(
+            bug, ["http://", "https://"]
+        )
         if bug == "link_at_start":
             return any(text[: len(start)] == start for start in starts)
         return any(start in text for start in starts)
@@ -327,7 +340,11 @@ def by_rules(bug=""):
         for i, record in enumerate(records):
             parts = [record["instruction"], record["input"], record["output"]]
             parts = parts[: {"again_by_instruction": 1, "again_with_output": 3}.get(bug, 2)]
-            key = "\0".join(parts) if bug == "again_exact" else "\0".join(part.strip().casefold() for part in parts)
+            if bug not in ("again_exact", "again_spaces"):
+                parts = [part.strip() for part in parts]
+            if bug not in ("again_exact", "again_capitals"):
+                parts = [part.casefold() for part in parts]
+            key = ("" if bug == "glued" else "\0").join(parts)
             seen.setdefault(key, []).append(i)
         groups = seen.values()
         again = [i for group in groups for i in group[1:]]
@@ -346,6 +363,9 @@ def by_rules(bug=""):
                                                               record["output"].split())
             ],
         }  # fmt: skip
+        if bug == "one_rule":  # an elif before the memory of what was asked
+            found["link"] = [i for i in found["link"] if i not in found["empty"]]
+            found["no_input"] = [i for i in found["no_input"] if i not in found["empty"]]
         found = {name: [i + offset for i in places] for name, places in found.items()}
         return {name: places for name, places in found.items() if places or bug != "drops_names"}
 
@@ -379,7 +399,8 @@ for name in (
     "empty_exact", "none_anywhere", "none_exact", "none_capitals", "link_anywhere", "link_word", "only_https",
     "link_at_start", "again_by_instruction", "again_with_output", "again_exact", "again_all", "again_first",
     "again_neighbours",
-    "from_one", "drops_names",
+    "from_one", "drops_names", "only_http", "again_spaces",
+    "again_capitals", "glued", "one_rule",
 ):  # fmt: skip
     WRONG[DATA, name] = [with_regex(name), by_rules(name)]
 

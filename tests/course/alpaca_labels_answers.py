@@ -121,6 +121,7 @@ SAMPLE = "alpaca.build_sample"
 
 def by_parts(bug=""):
     def build(prompt, response, tokenizer, max_tokens):
+        response = response.strip() if bug == "stripped" else response
         start = tokenizer.encode(prompt, bos=bug != "prompt_without_bos")
         if bug == "together":
             whole = tokenizer.encode(prompt + response)
@@ -139,7 +140,7 @@ def by_parts(bug=""):
         elif bug == "uncut":
             tokens = start + rest + ends
         else:
-            while len(start) + len(rest) + 1 > most:
+            while len(start) * (bug != "prompt_uncounted") + len(rest) + 1 > most:
                 rest.pop()
             tokens = start + rest + ends
         hidden = len(start) - (bug == "bos_uncounted")
@@ -158,7 +159,7 @@ def with_arrays(bug=""):
         asked = np.array(tokenizer.encode(prompt))
         if bug == "prompt_without_bos":
             asked = asked[1:]
-        said = tokenizer.encode(response, bos=False)
+        said = tokenizer.encode(" ".join(response.split()) if bug == "stripped" else response, bos=False)
         if bug == "bos_again":
             said = [tokenizer.bos_id, *said]
         if bug == "together":
@@ -166,7 +167,7 @@ def with_arrays(bug=""):
             asked, said = np.split(np.array(whole), [asked.size])
         if bug == "spelled_eos":
             said = tokenizer.encode(f"{response}</s>", bos=False)
-        room = max_tokens - asked.size - 1
+        room = max_tokens - asked.size * (bug != "prompt_uncounted") - 1
         room += {"one_too_long": 1, "one_too_short": -1, "uncut": 10_000, "eos_lost": 10_000, "front_cut": 10_000}.get(
             bug, 0
         )
@@ -199,7 +200,7 @@ def with_eos_by_the_tokenizer(prompt, response, tokenizer, max_tokens):
 RIGHT[SAMPLE] += [by_parts(), with_arrays()]
 for name in (
     "together", "bos_again", "prompt_without_bos", "no_eos", "eos_lost", "spelled_eos", "front_cut", "uncut",
-    "one_too_long", "one_too_short", "bos_uncounted", "all_count", "eos_masked",
+    "one_too_long", "one_too_short", "bos_uncounted", "all_count", "eos_masked", "prompt_uncounted", "stripped",
 ):  # fmt: skip
     WRONG[SAMPLE, name] = [by_parts(name), with_arrays(name)]
 
@@ -233,6 +234,8 @@ def with_lists(bug=""):
         for each in samples:
             row = each.tokens if bug == "grows" else list(each.tokens)
             counted = [0.0 if label == -100 else 1.0 for label in each.labels]
+            if bug == "above_zero":
+                counted = [1.0 if label > 0 else 0.0 for label in each.labels]
             if bug == "labels_for_weights":
                 counted = [float(label) for label in each.labels]
             if bug == "all_count":
@@ -269,6 +272,8 @@ def with_pad_sequence(bug=""):
         tokens = pad_sequence(ids, True, 0 if bug == "pad_ignored" else pad_id, side)
         labels = pad_sequence(marks, True, pad_id if bug == "padding_counts" else -100, side)
         weights = (labels != -100).float()
+        if bug == "above_zero":
+            weights = labels.sign().clamp(min=0).float()
         if bug == "by_pad":
             weights = (tokens != pad_id).float()
         if bug == "eos_is_padding":
@@ -300,7 +305,7 @@ def with_numpy(samples, pad_id=0):
 RIGHT[COLLATE] += [with_lists(), with_pad_sequence()]
 for name in (
     "left", "by_pad", "eos_is_padding", "padding_counts", "all_count", "labels_for_weights", "shifted", "shortest",
-    "pad_ignored", "grows",
+    "pad_ignored", "grows", "above_zero",
 ):  # fmt: skip
     WRONG[COLLATE, name] = [with_lists(name), with_pad_sequence(name)]
 
@@ -437,6 +442,9 @@ def walking(bug=""):
             last = number + 1 == len(turns)
             reply = said + [eos_id] * (last or bug != "other_ends")
             ids.extend(asked + reply)
+            if bug == "no_eos":
+                ids.pop()
+                reply = said
             counted = reply if last or bug != "other_counted" else [-100] * len(reply)
             if bug == "late":
                 counted = [-100, *counted[1:]]
@@ -448,7 +456,7 @@ def walking(bug=""):
                 labels.extend(asked)
                 counted = [-100] * len(reply)
             else:
-                labels.extend([-100] * len(asked))
+                labels.extend([0 if bug == "zeros" else -100] * len(asked))
             labels.extend(counted)
         return ids, ([*labels[1:], -100] if bug == "shifted" else labels)
 
@@ -468,10 +476,10 @@ def with_pairs(bug=""):
                 places[-len(asked) :] = [(token, True) for token in asked]
             heard = bug != "inverted" and (final or bug != "other_counted")
             places += [(token, heard and not (bug == "late" and j == 0)) for j, token in enumerate(said)]
-            if final or bug != "other_ends":
+            if (final or bug != "other_ends") and bug != "no_eos":
                 places.append((eos_id, heard and bug != "eos_masked"))
         tokens = [token for token, _ in places]
-        labels = torch.tensor([token if counts else -100 for token, counts in places])
+        labels = torch.tensor([token if counts else 0 if bug == "zeros" else -100 for token, counts in places])
         if bug == "shifted":
             labels = torch.cat([labels[1:], torch.tensor([-100])])
         return tokens, labels
@@ -489,6 +497,7 @@ def by_comprehension(turns, eos_id):
 RIGHT[TURNS] += [walking(), with_pairs()]
 for name in (
     "other_counted", "other_ends", "asked_counts", "first_prompt_only", "inverted", "late", "shifted", "eos_masked",
+    "no_eos", "zeros",
 ):  # fmt: skip
     WRONG[TURNS, name] = [walking(name), with_pairs(name)]
 

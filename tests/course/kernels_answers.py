@@ -529,6 +529,7 @@ def tile_in_loops(bug=""):
                     if bug == "int8_products":
                         products = [wrapped(each, 8) for each in products]
                     total = wrapped(sum(products), 8) if bug == "int8_sum" else sum(products)
+                    total = wrapped(total, 16) if bug == "int16_sum" else total
                     total *= 1 if bug == "steps_lost" else apart[1][b]
                     total *= 1 if bug == "scales_lost" else scales[0 if bug == "first_scales" else t, b]
                     y[t][row] += total
@@ -551,6 +552,8 @@ def tile_at_once(bug=""):
                 sums = np.einsum("bi,tbi->tb", weights, theirs)
             elif bug == "int8_products":
                 sums = (weights * theirs).sum(-1)
+            elif bug == "int16_sum":
+                sums = np.einsum("bi,tbi->tb", weights.astype(np.int16), theirs.astype(np.int16))
             else:
                 sums = np.einsum("bi,tbi->tb", weights.astype(np.int32), theirs.astype(np.int32))
             factors = np.ones_like(scales) if bug == "scales_lost" else scales
@@ -592,6 +595,7 @@ def all_rows_first(n_rows, take_apart, codes, scales):
 RIGHT[TILE] += [tile_in_loops(), tile_at_once()]
 for name in (
     "each_token", "first_token", "first_scales", "int8_sum", "int8_products", "scales_lost", "steps_lost", "transposed",
+    "int16_sum",
 ):  # fmt: skip
     WRONG[TILE, name] = [tile_in_loops(name), tile_at_once(name)]
 

@@ -488,6 +488,7 @@ def comprehended(bug=""):
             "all": lambda name: True,
             "by_name": lambda name: name.rpartition(".")[2] in ("lora_a", "lora_b"),
             "by_gradient": lambda name: named[name].grad is not None,
+            "adapters_alone": lambda name: named[name].requires_grad and ".lora_" in name,
             "frozen_ones": lambda name: not named[name].requires_grad,
             "one_half": lambda name: named[name].requires_grad and "lora_a" not in name,
             "matrices": lambda name: named[name].requires_grad and named[name].ndim > 1,
@@ -516,7 +517,9 @@ def walked(bug=""):
                 if bug == "by_name":
                     learns = name.startswith("lora")
                 if bug == "by_gradient":
-                    learns = learns and each.grad is not None
+                    learns = each.grad is not None
+                if bug == "adapters_alone":
+                    learns = learns and name in ("lora_a", "lora_b")
                 if bug == "frozen_ones":
                     learns = not learns
                 if bug == "one_half":
@@ -542,7 +545,17 @@ def in_a_set(model):
 
 
 RIGHT[LIST] += [comprehended(), walked()]
-for name in ("all", "by_name", "by_gradient", "frozen_ones", "one_half", "matrices", "twice", "copies"):
+for name in (
+    "all",
+    "by_name",
+    "by_gradient",
+    "frozen_ones",
+    "one_half",
+    "matrices",
+    "twice",
+    "copies",
+    "adapters_alone",
+):
     WRONG[LIST, name] = [comprehended(name), walked(name)]
 
 

@@ -413,7 +413,7 @@ def read_from_a_table(blocks):
     """Sixteen weights for each block, and a look-up."""
     parts = blocks.reshape(-1, 18)
     d = np.frombuffer(parts[:, :2].tobytes(), "<f2").astype(np.float64)
-    table = d[:, None] * np.arange(-8, 8)
+    table = (d[:, None] * np.arange(-8, 8)).astype(np.float32)
     nibbles = np.stack([parts[:, 2:] % 16, parts[:, 2:] // 16], axis=1).reshape(len(parts), 32)
     return np.take_along_axis(table, nibbles.astype(np.int64), axis=1).reshape(len(blocks), -1)
 

@@ -31,6 +31,8 @@ def faulty_collate(bugs: Bugs = frozenset()) -> Callable[..., Batch]:
             ids, labels = list(sample.tokens)[:T], list(sample.labels)[:T]
             fill = [1 if "padding_counts" in bugs else 0] * len(room)
             counted = [label if "labels_for_weights" in bugs else int(label != IGNORE) for label in labels]
+            if "above_zero" in bugs:
+                counted = [int(label > 0) for label in labels]
             if "all_count" in bugs:
                 counted = [1] * len(labels)
             if "eos_is_padding" in bugs:
@@ -63,6 +65,8 @@ def collate_cases(rng: Generator) -> Sequence[Case]:
     inside = [sample(2, 3), sample(3, 5)]
     for part in inside[0]:
         part[4] = 7  # the id of the padding, in the middle of an answer
+    for part in inside[1]:
+        part[5] = 0  # an id like any other
     return [
         Case(name="three samples", args=(three,)),
         Case(name="EOS for padding", args=(three, EOS)),
@@ -102,6 +106,8 @@ collate = Task(
             "A weight stands where its token stands. Whoever computes the loss shifts both.",
             "At which place stands the weight of the last token?", 0.4,
         ),
+        idea("above_zero", "a token of id 0 that does not count", "0 is a token like any other; -100 is none.",
+             "What is the weight of a token whose label is 0?", 0.7),
         idea("shortest", "rows that are cut to the shortest", "Every token of every sample is there.",
              "Which of the samples decides how long the rows are?"),
         idea("pad_ignored", "a `pad_id` that is not used", "The caller says which id fills the rows.",

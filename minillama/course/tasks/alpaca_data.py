@@ -1,6 +1,6 @@
 """Lesson 15's look at the data: records that teach something wrong, found by rules."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from minillama.course.record import Bugs, Case, Task
 from minillama.course.tasks.alpaca_hand import LESSON
@@ -8,6 +8,7 @@ from minillama.course.tasks.alpaca_prompts import ORDERS, WORDS
 from minillama.course.tasks.generate_ideas import Generator, idea
 
 Records = list[dict[str, str]]
+Found = Mapping[str, Sequence[float]]
 NONE = ("no input", "noinput", "none", "n/a")
 ENDS = " .<>()[]"
 
@@ -30,12 +31,16 @@ def faulty_check(bugs: Bugs = frozenset()) -> Callable[[Records], dict[str, list
             return "http" in text
         if "link_at_start" in bugs:
             return text.startswith(("http://", "https://"))
-        return ("http://" in text and "only_https" not in bugs) or "https://" in text
+        return ("http://" in text and "only_https" not in bugs) or ("https://" in text and "only_http" not in bugs)
 
     def key(record: dict[str, str]) -> tuple[str, ...]:
         fields = ["instruction", "input", "output"]
         fields = fields[: 1 if "again_by_instruction" in bugs else 3 if "again_with_output" in bugs else 2]
-        return tuple(record[name] if "again_exact" in bugs else record[name].strip().lower() for name in fields)
+        texts = [record[name] for name in fields]
+        if "again_exact" not in bugs:
+            texts = texts if "again_spaces" in bugs else [text.strip() for text in texts]
+            texts = texts if "again_capitals" in bugs else [text.lower() for text in texts]
+        return ("".join(texts),) if "glued" in bugs else tuple(texts)
 
     def check_data(records: Records) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {"empty": [], "no_input": [], "link": [], "again": []}
@@ -53,6 +58,8 @@ def faulty_check(bugs: Bugs = frozenset()) -> Callable[[Records], dict[str, list
                 ("again", keys[i] in others),
             ):
                 found[name] += [number] if holds else []
+                if holds and "one_rule" in bugs:
+                    break
         return {name: numbers for name, numbers in found.items() if numbers or "drops_names" not in bugs}
 
     return check_data
@@ -70,11 +77,11 @@ def data_cases(rng: Generator) -> Sequence[Case]:
     blank = [record(1, output=""), record(2, output=" \n"), record(3, "", "none"), record(4, " ", "n/a")]
     none = [
         record(5, "No input."), record(6, "<noinput>"), record(7, "none of them"), record(8, "n/a"),
-        record(9, "Say no input"), record(10, "[None]"),
+        record(9, "Say no input"), record(10, "[None]"), record(24, "< none >"),
     ]  # fmt: skip
     links = [
         record(11, "Read https://a.org/b first"), record(12, "http://a.org"), record(13, "http and ftp"),
-        record(14, "", "See https://a.org"),
+        record(14, "", "See https://a.org"), record(25, "https://a.org"), record(26, "Read http://a.org first"),
     ]  # fmt: skip
     again = [
         record(15, "tea"),
@@ -85,6 +92,11 @@ def data_cases(rng: Generator) -> Sequence[Case]:
         record(15, "milk"),
     ]
     again[4] = {**again[4], "instruction": again[4]["instruction"].upper()}
+    again += [{**again[1], "instruction": f" {again[1]['instruction']} "}]
+    again += [{**again[0], "instruction": "Say sun", "input": "flower"}, {**again[0], "instruction": "Say sunflower",
+              "input": ""}]  # fmt: skip
+    several = [record(22, "http://a.org"), record(22, "http://a.org", ""), record(23, "none", ""),
+               record(23, "none", "")]  # fmt: skip
 
     def mixed(records: Records) -> Records:
         return [records[i] for i in rng.permutation(len(records))]
@@ -94,8 +106,25 @@ def data_cases(rng: Generator) -> Sequence[Case]:
         Case(name="inputs that say there is none", args=(mixed(none),)),
         Case(name="links", args=(mixed(links),)),
         Case(name="records that ask what another one asks", args=(again,)),
+        Case(name="records with several faults", args=(several,)),
         Case(name="clean records", args=([record(n) for n in range(17, 20)],)),
     ]
+
+
+def one_rule_each(cases: Sequence[Case], outputs: Sequence[Found], expected: Sequence[Found]) -> bool:
+    """Is nothing missing but records that another rule has found already?"""
+    missing = 0
+    for got, right in zip(outputs, expected, strict=True):
+        if got.keys() != right.keys():
+            return False
+        places = {name: {int(place) for place in got[name]} for name in right}
+        for name, numbers in right.items():
+            wanted = {int(place) for place in numbers}
+            elsewhere = {place for other in places if other != name for place in places[other]}
+            if places[name] - wanted or wanted - places[name] - elsewhere:
+                return False
+            missing += len(wanted - places[name])
+    return missing > 0
 
 
 check_data = Task(
@@ -123,6 +152,8 @@ check_data = Task(
              "What does yours say about an input on the protocols http and ftp?", 0.7),
         idea("only_https", "links with https alone", "Both spellings are links.",
              "Is `https://` part of `http://`?", 0.7),
+        idea("only_http", "links with http alone", "Both spellings are links.",
+             "Is `http://` part of `https://`?", 0.7),
         idea("link_at_start", "links at the very beginning alone", "A link may stand anywhere in the input.",
              "What does yours say about `Read http://a.org first`?", 0.7),
         idea(
@@ -136,6 +167,18 @@ check_data = Task(
         idea("again_exact", "capitals and spaces that make another question",
              "Neither capitals nor spaces around it make a question new.",
              "What do you compare: the texts as they are?", 0.7),
+        idea("again_spaces", "spaces that make another question", "Spaces around it make no question new.",
+             "What does yours say of the same instruction with a space behind it?", 0.7),
+        idea("again_capitals", "capitals that make another question", "Capitals make no question new.",
+             "What does yours say of the same instruction in capitals?", 0.7),
+        idea("glued", "instruction and input glued together",
+             "Where the seam is not kept, `sun` with `flower` and `sunflower` with nothing are one and the same.",
+             "How does yours know where the instruction ends?", 0.8),
+        idea(
+            "one_rule", "records that one rule keeps from the next",
+            "The rules know nothing of each other: a record may fall under several.",
+            "What does yours say of a record whose output is empty and whose input is a link?", 0.7, one_rule_each,
+        ),
         idea("again_all", "the first of them counted as well",
              "The first is no repetition, and is kept.", "With which records is the first one compared in yours?"),
         idea("again_first", "the earlier of two marked, not the later",

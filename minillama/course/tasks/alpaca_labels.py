@@ -149,6 +149,7 @@ def faulty_sample(bugs: Bugs = frozenset()) -> Callable[..., tuple[list[int], li
 
     def build_sample(prompt: str, response: str, tokenizer: Tokenizer, max_tokens: int) -> tuple[list[int], list[int]]:
         assert tokenizer.eos_id is not None
+        response = response.strip() if "stripped" in bugs else response
         asked = _encoded(prompt, bos="prompt_without_bos" not in bugs)
         said = _encoded(response + "</s>" if "spelled_eos" in bugs else response, bos="bos_again" in bugs)
         if "together" in bugs:
@@ -156,6 +157,8 @@ def faulty_sample(bugs: Bugs = frozenset()) -> Callable[..., tuple[list[int], li
             asked, said = whole[: len(asked)], whole[len(asked) :]
         end = [] if {"no_eos", "spelled_eos"} & bugs else [tokenizer.eos_id]
         room = max(0, max_tokens - len(asked) - 1 + ("one_too_long" in bugs) - ("one_too_short" in bugs))
+        if "prompt_uncounted" in bugs:
+            room = max_tokens - 1
         if "uncut" in bugs:
             room = len(said)
         tokens = [*asked, *said[:room], *end]
@@ -184,6 +187,8 @@ def sample_cases(rng: Generator) -> Sequence[Case]:
         Case(name="a response that is one token too long", args=(prompt, response, tokenizer, full - 1)),
         Case(name="a response that is four tokens too long", args=(prompt, response, tokenizer, full - 4)),
         Case(name="a prompt without a colon at its end", args=(f"Say {words[6]}", words[7], tokenizer, 64)),
+        Case(name="a response with spaces at its ends", args=(prompt, f"  {response} ", tokenizer, 512)),
+        Case(name="a response longer than all the room", args=(prompt, ", ".join(words * 9), tokenizer, full)),
     ]
 
 
@@ -217,6 +222,11 @@ build_sample = Task(
              "Which of your tokens are gone when the sample is too long?"),
         idea("uncut", "a `max_tokens` that is not used", "What is longer than the memory allows is cut.",
              "How long is your sample for max_tokens=20?"),
+        idea("prompt_uncounted", "room that was counted without the prompt",
+             "The prompt, the response and EOS share max_tokens places.",
+             "How many places are left for the response when the prompt takes most of them?"),
+        idea("stripped", "spaces taken off the response", "The response is encoded as it is.",
+             "What becomes of a response that begins with a space?", 0.7),
         idea("one_too_long", "room that was counted without EOS", "EOS needs a place as well.",
              "How many tokens has your longest sample?", 0.7),
         idea("one_too_short", "a place that is left empty", "A sample may have max_tokens tokens.",

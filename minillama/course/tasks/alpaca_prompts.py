@@ -169,6 +169,8 @@ def speaking(roles: str, separator: str, input_first: bool) -> Callable[[Bugs], 
                 texts.reverse()
             if "never_input" in bugs:
                 texts = [instruction]
+            if "stripped" in bugs:
+                texts = [each.strip() for each in texts]
             said = ("\n\n" if "blank_line" in bugs else "\n").join(
                 texts if "empty_line" in bugs else [each for each in texts if each]
             )
@@ -196,6 +198,7 @@ def turn_cases(rng: Generator) -> Sequence[Case]:
         Case(name="an empty input", args=(orders[1], "")),
         Case(name="nothing given for the input", args=(orders[2],)),
         Case(name="an input of two lines", args=(orders[3], f"Words: {words[3]}\nand {words[4]}")),
+        Case(name="spaces and braces", args=(f"  {orders[0]} {{input}}", f"{{{words[5]}}} ")),
     ]
 
 
@@ -226,6 +229,8 @@ def make_turn(roles: str = "caps", separator: str = "spaces", input_first: bool 
                 "The answer's first token brings its own space with it.",
                 "Which character is the last of your prompt?", 0.7,
             ),
+            idea("stripped", "spaces taken off what is asked", "What is filled in stays as it is.",
+                 "What becomes of a space at the end of the input?", 0.7),
             idea("no_system", "a prompt without its first sentence", "The model was taught with it, so it is asked so.",
                  "With which words does your prompt begin?"),
             idea("no_answer", "a prompt that does not say whose turn it is",

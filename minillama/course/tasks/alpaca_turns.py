@@ -27,11 +27,11 @@ def talking(counted: str, ends: str) -> Callable[[Bugs], Callable[[Turns, int], 
             tokens, labels = list[int](), list[int]()
             for i, (asked, said) in enumerate(turns):
                 is_last = i == len(turns) - 1
-                end = [] if last_ends and not is_last else [eos_id]
+                end = [] if (last_ends and not is_last) or "no_eos" in bugs else [eos_id]
                 answer = [*said, *end]
                 tokens += [*asked, *answer]
                 shown = [IGNORE] * len(answer) if last_counts and not is_last else answer
-                hidden = [IGNORE] * len(asked)
+                hidden = [0 if "zeros" in bugs else IGNORE] * len(asked)
                 if "late" in bugs and shown:
                     shown = [IGNORE, *shown[1:]]
                 if "eos_masked" in bugs and end:
@@ -95,6 +95,11 @@ def make_turns(counted: str = "every", ends: str = "every") -> Task:
             idea("eos_masked", "an EOS that does not count",
                  "Without it the model goes on, and speaks for the other side as well.",
                  "Which label ends an answer that counts?", 0.4),
+            idea("no_eos", "a conversation without EOS", "EOS is the last word of an answer, and is learned like one.",
+                 "What teaches the model to stop?", 0.3),
+            idea("zeros", "zeros in the place of IGNORE",
+                 f"0 is a token like any other. What does not count is marked {IGNORE}.",
+                 "How does the loss tell a masked place from token 0 in yours?"),
             idea("late", "a mask that is one place too long, in every turn",
                  "The first token of an answer counts.", "Which place is the first of an answer?"),
             idea("shifted", "labels that are shifted already", "Labels stand where their tokens stand.",

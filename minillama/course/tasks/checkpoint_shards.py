@@ -76,8 +76,13 @@ def shards_of(sizes: dict[str, int], n: int, rows_embedding: bool, rng: Generato
     return shards
 
 
+def in_16_bits(shards: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
+    """The same shards in float16."""
+    return [{name: part.astype(np.float16) for name, part in shard.items()} for shard in shards]
+
+
 def merge_cases(rng: Generator) -> list[Case]:
-    """Two and four shards, Llama 3's way with the embedding, a model in one piece, and a part of one."""
+    """Two and four shards, Llama 3's way with the embedding, a model in one piece, a part of one, and 16 bits."""
     D, F, V = 8, 4 * int(rng.integers(5, 8)), 4 * int(rng.integers(9, 12))
     sizes = {"D": D, "F": F, "KV": 4, "V": V}
     return [
@@ -86,6 +91,7 @@ def merge_cases(rng: Generator) -> list[Case]:
         Case(name="2 shards of Llama 3, whose embedding is cut by rows", args=(shards_of(sizes, 2, True, rng), D)),
         Case(name="a model in one piece", args=(shards_of(sizes, 1, False, rng), D)),
         Case(name="a part of a model", args=(shards_of(sizes, 2, False, rng, "wo ffn_norm"), D)),
+        Case(name="2 shards in 16 bits", args=(in_16_bits(shards_of(sizes, 2, False, rng)), D)),
     ]
 
 

@@ -44,8 +44,8 @@ def race_cases(rng: Generator) -> Sequence[Case]:
     for name, threads, n_rows, n_columns in (
         ("2 threads and 8 rows", 2, 8, 6), ("3 threads and 10 rows", 3, 10, 5), ("4 threads and 3 rows", 4, 3, 8),
     ):  # fmt: skip
-        weights = rng.integers(1, 9, (n_rows, n_columns)).astype(np.float32)
-        x, old = rng.integers(1, 9, n_columns).astype(np.float32), rng.uniform(0.1, 0.9, n_rows)
+        weights = rng.integers(1, 90, (n_rows, n_columns)).astype(np.float32)
+        x, old = rng.integers(1, 90, n_columns).astype(np.float32), rng.uniform(0.1, 0.9, n_rows)
         found.append(Case(name=name, args=(threads, weights, x, (old - rng.integers(2, 99)).astype(np.float32))))
     return found
 
@@ -67,7 +67,7 @@ repair_race = Task(
     outputs=("the answer",), time_limit_s=90, rtol=1e-4, atol=1e-4,
     misconceptions=(
         idea(
-            "columns", "threads that share out the columns, and all add to the same rows",
+            "columns", "threads that all write to the same rows",
             "To add is to read, to add and to write. Between the reading and the writing another thread may have "
             "written, and its part is lost.",
             "Which numbers of y does thread 0 write, and which does thread 1?", 0.1, all_write_all,
@@ -131,6 +131,8 @@ def faulty_tile(bugs: Bugs = frozenset()) -> Tile:
                 sums = products.sum(axis=1)
                 if "int8_sum" in bugs:
                     sums = wrap(sums, 8)
+                if "int16_sum" in bugs:
+                    sums = wrap(sums, 16)
                 factors = scales[0 if "first_scales" in bugs else token]
                 if "scales_lost" in bugs:
                     factors = np.ones_like(factors)
@@ -143,7 +145,7 @@ def faulty_tile(bugs: Bugs = frozenset()) -> Tile:
 
 
 def tile_cases(rng: Generator) -> Sequence[Case]:
-    """Fewer tokens than rows, more than rows, and one."""
+    """Fewer tokens than rows, more than rows, one, and rows whose sums need more than 16 bits."""
     found = []
     for name, tokens, rows, blocks in (
         ("3 tokens and 5 rows", 3, 5, 2), ("8 tokens and 4 rows", 8, 4, 3), ("a single token", 1, 3, 1),
@@ -153,6 +155,9 @@ def tile_cases(rng: Generator) -> Sequence[Case]:
         steps, scales = rng.uniform(0.05, 0.2, (rows, blocks)), rng.uniform(0.01, 0.05, (tokens, blocks))
         args = (weights, steps.astype(np.float32), codes, scales.astype(np.float32))
         found.append(Case(name=name, args=args))
+    weights, codes = (rng.integers(90, 128, (n, 2, BLOCK)).astype(np.int8) for n in (3, 2))
+    small, fine = (rng.uniform(0.001, 0.002, (n, 2)).astype(np.float32) for n in (3, 2))
+    found.append(Case(name="rows of 8 bits, all large", args=(weights, small, codes, fine)))
     return found
 
 
@@ -166,6 +171,11 @@ matmul_tile = Task(
             "each_token", "rows that are taken apart anew for every token",
             "The numbers are right, and all of the saving is gone: the codes of a row serve every token of the tile.",
             "Which of your two loops is the outer one?", 0.4,
+        ),
+        idea(
+            "int16_sum", "sums that are kept in 16 bits",
+            "Codes of 8 bits have products of up to 16,129. Three of them fill 16 bits.",
+            "Which dtype do 32 products add up in?", 0.5,
         ),
         idea(
             "first_token", "the first token's codes for all tokens", "Every token has activations of its own.",

@@ -24,6 +24,8 @@ def faulty_list(bugs: Bugs = frozenset()) -> Callable[[nn.Module], list[torch.Te
             found = [each for name, each in named if "lora_" in name]
         elif "by_gradient" in bugs:
             found = [each for _, each in named if each.grad is not None]
+        elif "adapters_alone" in bugs:
+            found = [each for name, each in named if "lora_" in name and each.requires_grad]
         elif "frozen_ones" in bugs:
             found = [each for _, each in named if not each.requires_grad]
         elif "one_half" in bugs:
@@ -40,12 +42,13 @@ def faulty_list(bugs: Bugs = frozenset()) -> Callable[[nn.Module], list[torch.Te
 
 
 def list_cases(rng: Generator) -> Sequence[Case]:
-    """Adapters alone; adapters of which some are frozen; norms that learn beside them."""
+    """Adapters alone; adapters of which some are frozen; norms, or an embedding, that learn beside them."""
     dim, n_layers = int(rng.integers(3, 9)), int(rng.integers(2, 4))
     return [
         Case(name="adapters on wq and wv", args=(dim, n_layers, ("wq", "wv"), "", "")),
         Case(name="adapters of which those of the first layer are frozen", args=(dim, 2, ("wo",), "layers.0.", "")),
         Case(name="norms that learn too", args=(dim, 1, ("wk", "wv"), "", "norm")),
+        Case(name="an embedding that learns too", args=(dim, 1, ("wq",), "", "tok_embeddings")),
     ]
 
 
@@ -70,6 +73,11 @@ trainable_parameters = Task(
             "by_gradient", "a choice by gradients that are there already",
             "Before the first backward() nothing has a gradient, and the optimizer is made before.",
             "When is your function called: before the first step, or after it?",
+        ),
+        idea(
+            "adapters_alone", "adapters that learn, and nothing else that does",
+            "An embedding or a norm may learn beside the adapters. Whether it does is written on the parameter itself.",
+            "What would yours do with a norm that requires a gradient?", 0.7,
         ),
         idea("frozen_ones", "exactly what does not learn", "Those that require a gradient are wanted.",
              "What does `requires_grad` say where it is True?"),

@@ -85,6 +85,7 @@ def cache_cases(rng: Generator) -> Sequence[Case]:
         Case(name="2 texts of 3 tokens and 2 heads", args=(keys_of(rng, (2, 3, 2), 8),)),
         Case(name="one token alone", args=(keys_of(rng, (1, 1, 3), 4),)),
         Case(name=STILL, args=(still,)),
+        Case(name="heads of 64 numbers", args=(keys_of(rng, (1, 2, 3), 64),)),
     ]
 
 

@@ -126,7 +126,7 @@ dequantize_q4_0 = Task(
     id="quant.dequantize_q4_0", lesson=LESSON, kind="rebuild", title="Read Q4_0 back", points=3, difficulty=3,
     importance=5, minutes=12,
     reference=formats.dequantize_q4_0, faulty=faulty_reader, cases=reading_cases, framework="numpy",
-    piece="minillama.quant.formats:dequantize_q4_0", rtol=1e-4, atol=0, outputs=("the weights",),
+    piece="minillama.quant.formats:dequantize_q4_0", rtol=1e-4, atol=0, outputs=("the weights",), exact_dtype=True,
     forbidden=("minillama.quant.formats:dequantize_q4_0", "gguf.quants:Q4_0.dequantize_blocks"),
     misconceptions=(
         idea(
