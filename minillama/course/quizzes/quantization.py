@@ -61,7 +61,7 @@ QUIZZES = (
         "quantization.same_size",
         "Q4_0 and Q4_K both take 4.5 bits a weight. Where does Q4_K find room for a minimum?",
         (
-            Choice("It has fewer codes", False, "Both have sixteen."),
+            Choice("It has fewer codes", False, "Both have sixteen, from 0 to 15."),
             Choice("It leaves out small weights", False, "Every weight has its code."),
             Choice(
                 "Its scales and minimums are themselves quantized, to 6 bits",
