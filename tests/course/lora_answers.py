@@ -104,7 +104,7 @@ def with_linears(bug=""):
             else:
                 inner = F.dropout(x, self.p, training=self.training or bug == "dropout_always")
             a, b = (self.lora_a.t(), self.lora_b.t()) if bug == "transposed" else (self.lora_a, self.lora_b)
-            extra = self.s * F.linear(F.linear(inner.to(a.dtype), a), b)
+            extra = (1 if bug == "forward_unscaled" else self.s) * F.linear(F.linear(inner.to(a.dtype), a), b)
             if bug == "replaces":
                 return extra.to(y.dtype)
             if bug == "scale_on_base":
@@ -163,7 +163,9 @@ def with_the_product(bug=""):
                 out = self.linear(base)
             if self.merged and bug != "ignores_merged":
                 return out
-            more = (x * mask).to(self.lora_a.dtype) @ (self.scale * self.product()).T
+            whole = self.product() if bug == "forward_unscaled" else self.delta()
+            whole = self.scale * self.product() if bug == "delta_unscaled" else whole
+            more = (x * mask).to(self.lora_a.dtype) @ whole.T
             if bug == "replaces":
                 return more.to(out.dtype)
             if bug == "scale_on_base":
@@ -234,6 +236,7 @@ LAYER_BUGS = (
     "both_zero", "a_zero", "both_random", "wide_a", "transposed", "inverse_scale", "no_scale", "alpha_alone",
     "root_of_rank", "scale_on_base", "replaces", "trains_base", "dropout_on_base", "dropout_always", "no_dropout",
     "blind_base", "ignores_merged", "delta_unscaled", "dtype_of_base",
+    "forward_unscaled",
 )  # fmt: skip
 for name in LAYER_BUGS:
     WRONG[LAYER, name] = [with_linears(name), with_the_product(name)]
@@ -590,6 +593,7 @@ def by_shapes(bug=""):
 
     def count(config, rank, targets):
         targets = ("wq", "wv") if bug == "always_q_v" else targets
+        targets = ("wq", "wk", "wv", "wo", "w1", "w2", "w3") if bug == "all_seven" else targets
         with torch.device("meta"):
             model = Llama(config)
         total = 0
@@ -600,6 +604,8 @@ def by_shapes(bug=""):
             N, K = matrix.shape
             if bug == "dim_for_all":
                 N = K = config.dim
+            if bug == "four_dim":
+                N, K = (4 * config.dim if side == config.hidden_dim else side for side in (N, K))
             if bug == "all_square" and parts[-2] in ("wk", "wv"):
                 N = config.dim
             r = 1 if bug == "no_rank" else rank
@@ -612,6 +618,7 @@ def by_shapes(bug=""):
 def in_numbers(bug=""):
     def count(config, rank, targets):
         wide, deep, inner = config.dim, config.n_layers, config.hidden_dim
+        inner = 4 * wide if bug == "four_dim" else inner
         group = config.n_heads if bug == "all_square" else config.n_kv_heads
         narrow = wide * group // config.n_heads
         rows = np.array([wide, narrow, narrow, wide, inner, wide, inner])
@@ -619,7 +626,9 @@ def in_numbers(bug=""):
         if bug == "dim_for_all":
             rows, columns = np.full(7, wide), np.full(7, wide)
         names = ["wq", "wk", "wv", "wo", "w1", "w2", "w3"]
-        chosen = np.array([each in (("wq", "wv") if bug == "always_q_v" else targets) for each in names])
+        chosen = np.array([each in (("wq", "wv") if bug == "always_q_v" else targets) for each in names]) | (
+            bug == "all_seven"
+        )
         each = {"a_alone": columns, "area": rows * columns, "core": rows + columns + rank}.get(bug, rows + columns)
         whole = int((each * chosen).sum()) * (1 if bug == "no_rank" else rank)
         return whole if bug == "one_layer" else whole * deep
@@ -640,7 +649,18 @@ def from_adapters(config, rank, targets):
 
 
 RIGHT[COUNT] += [by_shapes(), in_numbers()]
-for name in ("a_alone", "area", "all_square", "dim_for_all", "one_layer", "no_rank", "always_q_v", "core"):
+for name in (
+    "a_alone",
+    "area",
+    "all_square",
+    "dim_for_all",
+    "one_layer",
+    "no_rank",
+    "always_q_v",
+    "core",
+    "four_dim",
+    "all_seven",
+):
     WRONG[COUNT, name] = [by_shapes(name), in_numbers(name)]
 
 

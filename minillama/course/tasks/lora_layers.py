@@ -66,7 +66,7 @@ def faulty_layer(bugs: Bugs = frozenset()) -> Callable[..., nn.Module]:
                 return y
             a, b = (self.lora_a.T, self.lora_b.T) if "transposed" in bugs else (self.lora_a, self.lora_b)
             low = dropped.to(a.dtype) @ a.T
-            added = self.scale * low @ b.T
+            added = (1.0 if "forward_unscaled" in bugs else self.scale) * low @ b.T
             if "replaces" in bugs:
                 return added.to(y.dtype)
             if "scale_on_base" in bugs:
@@ -223,6 +223,8 @@ LoRALinear = Task(
             "Once W holds the product, adding it again would count it twice.",
             "What does your forward do where `merged` is true?", 0.7,
         ),
+        idea("forward_unscaled", "a forward() without the scale", "What the adapter adds is scaled before it is added.",
+             "Does your layer give the same before and after its delta() has been added to W?", 0.7),
         idea("delta_unscaled", "a delta() without the scale", "delta() is what is added to W, scale and all.",
              "What would the layer give if your delta() were added to W?", 0.7),
         idea(

@@ -113,8 +113,9 @@ def faulty_count(bugs: Bugs = frozenset()) -> Callable[[ModelConfig, int, Sequen
         D, F, queries = config.dim, config.hidden_dim, config.n_heads * config.head_dim
         keys = queries if "all_square" in bugs else config.n_kv_heads * config.head_dim
         sides = {"wq": (D, queries), "wk": (D, keys), "wv": (D, keys), "wo": (queries, D)}
+        F = 4 * D if "four_dim" in bugs else F
         sides |= {"w1": (D, F), "w3": (D, F), "w2": (F, D)}
-        targets = ("wq", "wv") if "always_q_v" in bugs else targets
+        targets = ("wq", "wv") if "always_q_v" in bugs else tuple(sides) if "all_seven" in bugs else targets
         total = 0
         for target in targets:
             K, N = sides[target]
@@ -169,6 +170,10 @@ count_adapter = Task(
         idea("dim_for_all", "matrices that all have dim rows and columns",
              "A feed-forward's matrices have hidden_dim on one side, and wk and wv may be narrow.",
              "What are the two sides of w1?"),
+        idea("four_dim", "a hidden size of four times dim", "A gated feed-forward has another: the config says which.",
+             "Which of your lines reads `hidden_dim`?", 0.7),
+        idea("all_seven", "every matrix of a layer, whatever is asked for",
+             "`targets` says which matrices have an adapter.", "Which of your lines reads `targets`?"),
         idea("one_layer", "one layer of the model", "Every layer has adapters of its own.",
              "How many layers learn?"),
         idea("no_rank", "a rank of 1", "A has r rows, and B r columns.", "Which of your lines reads `rank`?"),
