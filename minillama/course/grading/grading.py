@@ -197,11 +197,11 @@ def _grade_all(
             if worker is not None:
                 worker.close()
 
-    threads = [threading.Thread(target=work) for _ in range(min(jobs, len(waiting)))]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(jobs, len(waiting)))]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join()  # Ctrl-C ends the program here, and every worker ends with it
     if failures:
         raise failures[0]
 

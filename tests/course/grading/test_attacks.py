@@ -1,22 +1,16 @@
 """No point that was not earned, nothing outside the sandbox touched, nothing left behind, and the grader goes on."""
 
-import time
-
 import pytest
 
 from minillama.course.grading.watching import descendants
 from tests.course.grading.attacks import ATTACKS, TARGET
 from tests.course.grading.handing_in import START, notebook
 
-SECONDS = 75  # on time: the limit of a submission, and some for judging
-
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attack_earns_nothing_and_harms_nothing(name, grader):
     attack = ATTACKS[name]
-    started = time.monotonic()
-    result = grader(attack.made)
-    assert time.monotonic() - started < SECONDS
+    result = grader(attack.made)  # raises where it takes longer than it may
     assert result.status == attack.status
     earned = {each.task: each.credit for each in result.outcomes}
     assert {task: earned[task] for task in attack.lost if task in earned} == dict.fromkeys(
