@@ -7,6 +7,7 @@ import contextlib
 import subprocess
 import time
 from collections import deque
+from functools import cache
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -25,6 +26,15 @@ SOCKETS = ("s-1", "s-2", "s-3", "s-4", "s-5")
 START_TIMES = 3  # as long as usual, for a machine that is busy
 
 
+@cache
+def _context() -> zmq.Context:
+    """One for all kernels of this process, and never ended: that would wait for what a dead kernel left unread."""
+    made = zmq.Context()
+    made.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+    made.setsockopt(zmq.RECONNECT_IVL, -1)  # what stands at the socket's path later is the learner's
+    return made
+
+
 class SandboxedKernel(RunningKernel):
     """One kernel in a sandbox.
 
@@ -41,10 +51,7 @@ class SandboxedKernel(RunningKernel):
         self.waiting: deque[Any] = deque()  # messages that came while another was waited for
         self.sandbox = Sandbox(place, limits)
         self.watch = Watch(self.sandbox, limits, deadline)
-        self.context = zmq.Context()
-        self.context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
-        self.context.setsockopt(zmq.RECONNECT_IVL, -1)  # what stands at the socket's path later is the learner's
-        self.kc = BlockingKernelClient(context=self.context)
+        self.kc = BlockingKernelClient(context=_context())
         try:
             self._wait_for_sockets()
             self.kc.load_connection_info(self.sandbox.connection(outer=True))  # type: ignore[arg-type]
@@ -147,7 +154,6 @@ class SandboxedKernel(RunningKernel):
         self.watch.stop()
         self.sandbox.kill()
         self.kc.stop_channels()
-        self.context.destroy(linger=0)
 
 
 def _size(content: Any) -> int:

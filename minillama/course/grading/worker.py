@@ -125,6 +125,7 @@ def main() -> None:
             answers.flush()
     finally:
         engine.close()
+        os._exit(0)  # without waiting for threads that still hold messages for kernels
 
 
 if __name__ == "__main__":
