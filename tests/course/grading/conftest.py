@@ -1,6 +1,7 @@
 """A grader that stays up for all tests of a file, in a process of its own, as in real runs."""
 
 import dataclasses
+import os
 
 import pytest
 
@@ -10,7 +11,15 @@ from minillama.course.grading.sandbox import BUBBLEWRAP, LIMITS_ONLY, why_no_bub
 from minillama.course.grading.worker import Worker
 from tests.course.grading.handing_in import ROOT, SEED, as_bytes
 
+ASKED = "GRADING_TESTS"  # a name in the environment that lets them run: they take a quarter of an hour
+
 QUICK = Limits(wall_s=150, cell_s=20, cpu_s=60)  # for a machine that is busy with other tests
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _only_when_asked():
+    if not os.environ.get(ASKED):
+        pytest.skip(f"the tests of grading take a quarter of an hour: {ASKED}=1 runs them")
 
 
 def setting(sandbox, limits=QUICK, **more):
