@@ -1,10 +1,10 @@
 """Lesson 15's task by hand: one sample's labels, a batch's padding and loss, and the steps of Alpaca's training."""
 
-from collections.abc import Callable
 from typing import Any
 
-from minillama.course.record import Bugs, Case, Task
+from minillama.course.record import Case, Task
 from minillama.course.tasks.generate_ideas import idea
+from minillama.course.tasks.hand import answers_by_hand
 
 LESSON = "15_alpaca"
 RIGHT: dict[str, Any] = {"length": 12, "counted": 5, "first": 7, "asked": 6, "padding": 8, "loss": 2.75, "steps": 1218}
@@ -26,13 +26,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "records": {"steps": 156_006},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of alpaca.sample_by_hand."""
-    values = dict(RIGHT)
-    for bug in sorted(bugs):
-        values |= INSTEAD[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(RIGHT, INSTEAD)
 
 
 sample_by_hand = Task(

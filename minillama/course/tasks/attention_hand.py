@@ -1,10 +1,9 @@
 """Lesson 06's task by hand: scores, weights, a mix of values, a mask, a group."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
-from minillama.course.record import Bugs, Case, Misconception, Task
+from minillama.course.record import Case, Misconception, Task
 from minillama.course.tasks.attention_ideas import (
     LESSON,
     MASK_AFTER,
@@ -14,6 +13,7 @@ from minillama.course.tasks.attention_ideas import (
     SCALE_D,
     SCALE_UP,
 )
+from minillama.course.tasks.hand import answers_by_hand
 
 RIGHT = {"scores": [1.5, 2.0], "weights": [0.25, 0.75, 0.0], "output": [1.0, 6.0], "looks": 18, "group": 1}
 INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
@@ -40,13 +40,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "own_head": {"group": 6},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of attention.by_hand."""
-    values = dict(RIGHT)
-    for bug in sorted(bugs):
-        values |= INSTEAD[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(RIGHT, INSTEAD)
 
 
 def _slip(name: str, looks_like: str, principle: str, question: str) -> Misconception:

@@ -1,10 +1,10 @@
 """Lesson 10's task by hand, and its experiment on a file of one's own."""
 
-from collections.abc import Callable
 from typing import Any
 
-from minillama.course.record import Bugs, Case, Task
+from minillama.course.record import Case, Task
 from minillama.course.tasks.generate_ideas import idea
+from minillama.course.tasks.hand import answers_by_hand
 
 LESSON = "10_checkpoint"
 RIGHT: dict[str, Any] = {
@@ -25,13 +25,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "wrong_way": {"gib": 14.496},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of checkpoint.by_hand."""
-    values = dict(RIGHT)
-    for bug in sorted(bugs):
-        values |= INSTEAD[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(RIGHT, INSTEAD)
 
 
 by_hand_task: Task = Task(

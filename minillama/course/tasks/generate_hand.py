@@ -1,10 +1,10 @@
 """Lesson 08's task by hand: survivors of top-k, top-p and min-p, a temperature, and the bytes of one token."""
 
-from collections.abc import Callable
 from typing import Any
 
-from minillama.course.record import Bugs, Case, Task
+from minillama.course.record import Case, Task
 from minillama.course.tasks.generate_ideas import CROSSER_LOST, LESSON, MIN_P_ABSOLUTE, NOT_RENORMALISED, idea
+from minillama.course.tasks.hand import answers_by_hand
 
 RIGHT = {"top_p": 2, "first": 2 / 3, "min_p": 3, "temperature": 2.718, "bytes": 524_288}
 INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
@@ -24,13 +24,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "four_bytes": {"bytes": 1_048_576},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of sampling.draw_by_hand."""
-    values = dict(RIGHT)
-    for bug in sorted(bugs):
-        values |= INSTEAD[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(RIGHT, INSTEAD)
 
 
 draw_by_hand = Task(

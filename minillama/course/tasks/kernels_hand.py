@@ -1,10 +1,10 @@
 """Lesson 12's task by hand: bytes, a bound, a nibble, two sums, where rows and columns lie, and when memory waits."""
 
-from collections.abc import Callable
 from typing import Any
 
-from minillama.course.record import Bugs, Case, Task
+from minillama.course.record import Case, Task
 from minillama.course.tasks.generate_ideas import idea
+from minillama.course.tasks.hand import answers_by_hand
 from minillama.course.tasks.kernels_inputs import LESSON
 
 RIGHT: dict[str, Any] = {
@@ -31,13 +31,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "one_operation": {"tokens": 12},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of kernels.ladder_by_hand."""
-    values = dict(RIGHT)
-    for bug in sorted(bugs):
-        values |= INSTEAD[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(RIGHT, INSTEAD)
 
 
 ladder_by_hand: Task = Task(

@@ -1,10 +1,10 @@
 """Lesson 14's task by hand: a scale, a product, an output, a count, bytes, and a gradient that is zero."""
 
-from collections.abc import Callable
 from typing import Any
 
-from minillama.course.record import Bugs, Case, Task
+from minillama.course.record import Case, Task
 from minillama.course.tasks.generate_ideas import idea
+from minillama.course.tasks.hand import answers_by_hand
 
 LESSON = "14_lora"
 RIGHT: dict[str, Any] = {
@@ -27,13 +27,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "both_halves": {"first_step": "both"},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of lora.adapter_by_hand."""
-    values = dict(RIGHT)
-    for bug in sorted(bugs):
-        values |= INSTEAD[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(RIGHT, INSTEAD)
 
 
 adapter_by_hand: Task = Task(

@@ -1,9 +1,7 @@
 """Lesson 07's task by hand: one token on its way through one block."""
 
-from collections.abc import Callable
-from typing import Any
-
-from minillama.course.record import Bugs, Case, Misconception, Task
+from minillama.course.record import Case, Misconception, Task
+from minillama.course.tasks.hand import answers_by_hand
 
 LESSON = "07_model"
 RIGHT: dict[str, list[float]] = {
@@ -20,13 +18,7 @@ INSTEAD: dict[str, dict[str, list[float]]] = {  # misconception -> what it gives
     "no_final": {"logits": [1.0, 7.0, -6.0]},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of model.walk_by_hand."""
-    values: dict[str, Any] = dict(RIGHT)
-    for bug in sorted(bugs):
-        values |= INSTEAD[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(RIGHT, INSTEAD)
 
 
 def _fault(name: str, looks_like: str, principle: str, question: str) -> Misconception:

@@ -1,10 +1,10 @@
 """Lesson 09's task by hand: a step's tokens, two learning rates, a clipped gradient, a joint loss, a cost."""
 
-from collections.abc import Callable
 from typing import Any
 
-from minillama.course.record import Bugs, Case, Task
+from minillama.course.record import Case, Task
 from minillama.course.tasks.generate_ideas import idea
+from minillama.course.tasks.hand import answers_by_hand
 
 LESSON = "09_pretrain"
 RIGHT: dict[str, Any] = {
@@ -28,13 +28,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "back_as_there": {"operations": 8e14},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of train.recipe_by_hand."""
-    values = dict(RIGHT)
-    for bug in sorted(bugs):
-        values |= INSTEAD[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(RIGHT, INSTEAD)
 
 
 recipe_by_hand: Task = Task(

@@ -1,10 +1,10 @@
 """Lesson 11's task by hand: a small block of four weights in Q4_0's way, there and back, and what it costs."""
 
-from collections.abc import Callable
 from typing import Any
 
-from minillama.course.record import Bugs, Case, Task
+from minillama.course.record import Case, Task
 from minillama.course.tasks.generate_ideas import idea
+from minillama.course.tasks.hand import answers_by_hand
 from minillama.course.tasks.quantization_inputs import LESSON
 
 RIGHT: dict[str, Any] = {
@@ -29,13 +29,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "mebibytes": {"megabytes": 24.1875},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of quant.block_by_hand."""
-    values = dict(RIGHT)
-    for bug in sorted(bugs):
-        values |= INSTEAD[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(RIGHT, INSTEAD)
 
 
 block_by_hand = Task(

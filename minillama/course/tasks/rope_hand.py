@@ -1,10 +1,10 @@
 """Lesson 04's task by hand: two speeds, an angle, a turned vector, a partner."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
-from minillama.course.record import Bugs, Case, Misconception, Task
+from minillama.course.record import Case, Misconception, Task
+from minillama.course.tasks.hand import answers_by_hand
 from minillama.course.tasks.rope_ideas import (
     CLOCKWISE,
     FROM_ONE,
@@ -35,13 +35,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "pairs_from_one": {"partner": 3},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of rope.turn_by_hand."""
-    values = dict(RIGHT)
-    for bug in sorted(bugs):
-        values |= INSTEAD[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(RIGHT, INSTEAD)
 
 
 MISCONCEPTIONS = (

@@ -1,10 +1,10 @@
 """Lesson 19's task by hand: one half of a block over two processes."""
 
-from collections.abc import Callable
 from typing import Any
 
-from minillama.course.record import Bugs, Case, Task
+from minillama.course.record import Case, Task
 from minillama.course.tasks.generate_ideas import idea
+from minillama.course.tasks.hand import answers_by_hand
 
 LESSON = "19_scaling"
 RIGHT: dict[str, Any] = {
@@ -30,13 +30,7 @@ INSTEAD: dict[str, dict[str, Any]] = {  # misconception -> what it gives
     "stream_said": {"said_0": [2.0, 4.0], "said_1": [7.0, 5.0]},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of scaling.by_hand."""
-    values = dict(RIGHT)
-    for bug in sorted(bugs):
-        values |= INSTEAD[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(RIGHT, INSTEAD)
 
 
 by_hand_task: Task = Task(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from minillama.course.record import Bugs, Case, Misconception, Task
+from minillama.course.tasks.hand import answers_by_hand
 
 LESSON = "00_start_here"
 Generator = np.random.Generator
@@ -45,13 +46,7 @@ SLIPS: dict[str, dict[str, Any]] = {  # misconception -> what it gives instead
     "float32": {"memory": 4},
 }
 
-
-def by_hand(bugs: Bugs = frozenset()) -> Callable[[str], Any]:
-    """The values of start.by_hand."""
-    values = VALUES.copy()
-    for bug in bugs:
-        values |= SLIPS[bug]
-    return lambda question: values[question]
+by_hand = answers_by_hand(VALUES, SLIPS)
 
 
 trace_by_hand = Task(
