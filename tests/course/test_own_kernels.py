@@ -6,6 +6,7 @@ import nbformat
 import numba
 import numpy as np
 import pytest
+import torch
 from numba import njit, prange
 
 import minillama
@@ -24,7 +25,7 @@ from minillama.quant.kernels.ladder_int8 import quantize_activations
 from minillama.quant.linear import QuantLinear
 
 ROOT = Path(__file__).parents[2]
-PROMPT = {"prompt": "Once upon a time", "max_new_tokens": 30}
+TEXT = "Once upon a time there was a girl named Lily. She had a red ball, and she gave it to her friend."
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +81,15 @@ def pack_rows(blocks):
     return out
 
 
+def assert_same_logits(mine, reference, tokenizer):
+    """Token by token, as kernels are used; sums in another order move an 8-bit activation by a step here and there."""
+    ids = torch.tensor([tokenizer.encode(TEXT)])
+    caches = [model.new_cache(1, ids.shape[1]) for model in (mine, reference)]
+    for token in ids.split(1, dim=1):
+        got, expected = (model(token, cache=cache) for model, cache in zip((mine, reference), caches, strict=True))
+        assert (got - expected).abs().max() < 0.05 * expected.std()
+
+
 def test_compiled_helpers_are_taken_along_with_their_decorators():
     source = standalone_source(matvec_q4, "matvec_q4")
     for words in (
@@ -109,11 +119,10 @@ def test_promoted_kernels_run_in_the_model_and_say_what_the_reference_says(tmp_p
     assert layer.matrix.packed is not None
     theirs = Pieces(matvec_q4=ladder_int8.matvec_q4, pack_rows=ladder_int8.pack_rows)
     reference, _ = minillama.load(file, pieces=theirs)
-    text = minillama.generate(mine, tokenizer, **PROMPT)
-    assert text == minillama.generate(reference, tokenizer, **PROMPT)
+    assert_same_logits(mine, reference, tokenizer)
     eight, _ = minillama.load(quant="q8_0", pieces="my_llama")
     package, _ = minillama.load(quant="q8_0", pieces=Pieces(matvec_q8=ladder_int8.matvec_q8))
-    assert minillama.generate(eight, tokenizer, **PROMPT) == minillama.generate(package, tokenizer, **PROMPT)
+    assert_same_logits(eight, package, tokenizer)
 
 
 def test_a_wrong_kernel_stays_out():
