@@ -3,8 +3,6 @@
 All but times.csv follow from the submissions and the run's seed alone.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,28 +10,11 @@ from typing import Any
 
 from minillama.course.grading.drawing import pseudonym
 from minillama.course.grading.records import LearnerResult, Run, audit_line, to_json
+from minillama.course.grading.tables import csv_text
 from minillama.files import new_file
 
 GRADEBOOK, RESULTS, AUDIT, TIMES = "gradebook.csv", "results.json", "audit.jsonl", "times.csv"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute instead of show
 NOT_RESISTANT = "limits only: not tamper-resistant"
-
-
-def safe_cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula.
-
-    >>> safe_cell("=1+1")
-    "'=1+1"
-    """
-    text = str(value)
-    return f"'{text}" if not isinstance(value, int | float) and text.lstrip().startswith(FORMULA) else value
-
-
-def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as CSV, safe for spreadsheets."""
-    file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows([safe_cell(each) for each in row] for row in rows)
-    return file.getvalue()
 
 
 def counted(results: Iterable[LearnerResult], attempts: str = "last") -> list[LearnerResult]:

@@ -13,7 +13,7 @@ from minillama.course.grading.grading import Plan, grade
 from minillama.course.grading.journal import NAME, Journal
 from minillama.course.grading.limits import Limits
 from minillama.course.grading.merging import merge
-from minillama.course.grading.reporting import safe_cell
+from minillama.course.grading.tables import safe_cell
 from minillama.errors import ConfigError, DataError
 from tests.course.grading.attacks import RIGHT, TARGET, WRONG
 from tests.course.grading.handing_in import ROOT, SEED, as_bytes, notebook, with_answers
