@@ -19,6 +19,7 @@ from minillama.course.grading.reading import Answers, Cell, fingerprint, matches
 from minillama.course.grading.rebuilding import rebuild
 from minillama.course.grading.records import LearnerResult, Submission
 from minillama.course.grading.sandbox import Place
+from minillama.course.grading.similarity.prints import Known, known_prints, prints_of_answers
 from minillama.course.grading.telling import bare
 from minillama.course.grading.untrusted import read_regular
 from minillama.course.grading.watching import end_strays
@@ -61,6 +62,7 @@ class Engine:
         self.talk.mkdir(mode=0o711)
         self.candidates = Candidates(self.talk, pack)
         self.environments: dict[str, Environment] = {}
+        self.known: dict[str, Known] = {}
 
     def close(self) -> None:
         """End what runs beside, and take away what was written."""
@@ -127,8 +129,16 @@ class Engine:
                 status = "lost" if name in answers.sources else "missing"
                 words = "Not graded: its kernel had ended." if status == "lost" else "The file holds no such answer."
                 outcome = bare(task, status, sentence=words)
-            outcomes.append(replace(outcome, variant=variants[name]))
-        return replace(result, outcomes=tuple(outcomes), notes=(*result.notes, *grading.notes))
+            outcomes.append(replace(outcome, variant=variants[name], section=lesson.sections.get(name, "")))
+        return replace(
+            result, outcomes=tuple(outcomes), notes=(*result.notes, *grading.notes),
+            prints=prints_of_answers(answers.sources, tasks, self._known_prints(lesson)),
+        )  # fmt: skip
+
+    def _known_prints(self, lesson: Lesson) -> Known:
+        if lesson.stem not in self.known:
+            self.known[lesson.stem] = known_prints(lesson)
+        return self.known[lesson.stem]
 
     def _run_notebook(self, grading: plugin.Grading, lesson: Lesson, sources: Mapping[str, str]) -> None:
         notebook = rebuild(lesson, sources, {name: each.source for name, each in grading.asked.items()})

@@ -7,9 +7,10 @@ a tuple TASKS. A pack's notebooks and tasks are graded instead of the course's.
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -31,6 +32,8 @@ class Lesson:
         tasks: id -> record, in the order of the notebook.
         wanted: id of each answer cell -> its task.
         provided: ids of all other cells.
+        sections: task -> heading of the lesson's section that defines what it asks for.
+        code: the lesson's own code cells.
     """
 
     stem: str
@@ -38,6 +41,8 @@ class Lesson:
     tasks: Mapping[str, Task]
     wanted: Mapping[str, str]
     provided: frozenset[str]
+    sections: Mapping[str, str] = field(default_factory=dict)
+    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +88,29 @@ def _lesson(path: Path, by_id: Mapping[str, Task]) -> Lesson:
             if task not in by_id:
                 raise ConfigError(f"{path.name}: cell {cell.id} answers task {task!r}, expected the id of a record")
             wanted[cell.id] = task
+    taught = path.parents[1] / "notebooks" / path.name
+    cells = nbformat.read(taught, as_version=4).cells if taught.is_file() else []
     return Lesson(
         stem=path.stem, notebook=notebook, tasks={task: by_id[task] for task in wanted.values()}, wanted=wanted,
         provided=frozenset(cell.id for cell in notebook.cells) - set(wanted),
+        sections=_sections(cells, {task: by_id[task].name for task in wanted.values()}),
+        code=tuple(cell.source for cell in cells if cell.cell_type == "code"),
     )  # fmt: skip
+
+
+def _sections(cells: Sequence[nbformat.NotebookNode], wanted: Mapping[str, str]) -> dict[str, str]:
+    """Task -> the heading above the first cell that defines what it asks for, by its name."""
+    names = {name: task for task, name in wanted.items()}
+    found: dict[str, str] = {}
+    heading = ""
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^##+ (.+)$", re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL), re.MULTILINE)
+            heading = headings[-1].strip() if headings else heading
+        for name in re.findall(r"^(?:def|class) (\w+)", cell.source, re.MULTILINE):
+            if cell.cell_type == "code" and name in names:
+                found.setdefault(names[name], heading)
+    return found
 
 
 def import_pack(pack: Path) -> dict[str, tuple[Task, ...]]:

@@ -2,6 +2,7 @@
 
     Submission     one file that was handed in, before anything of it is read
     TaskOutcome    one task of one submission: points, verdict, and what the learner may be told
+    AnswerPrint    one answer as it is compared with others', without a word of it
     LearnerResult  one submission: its outcomes, and how the run went
     Run            what all submissions of one run have in common; the first line of the audit
 
@@ -68,6 +69,7 @@ class TaskOutcome:
         got: the learner's own value there, in words.
         expected_shape: shape, type or dtype that was asked for, where that is what differs; else empty.
         case: what was special about the inputs, "3 heads and 7 positions".
+        section: heading of the lesson's section that teaches it; empty where none is about this task alone.
         printed: the beginning of what the answer printed.
         variant: the parameters of the family that this learner was given; empty where all have the same task.
         open_book: its solution is public, so its points are for completion.
@@ -86,6 +88,7 @@ class TaskOutcome:
     got: str = ""
     expected_shape: str = ""
     case: str = ""
+    section: str = ""
     printed: str = ""
     variant: Mapping[str, Any] = field(default_factory=dict)
     open_book: bool = False
@@ -94,6 +97,25 @@ class TaskOutcome:
     def points(self) -> float:
         """What it earned."""
         return round(self.possible * self.credit, PRECISION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerPrint:
+    """One answer as it is compared with others: its prints, of which similarity/normal.py says what they are.
+
+    Args:
+        task: its id.
+        size: how many prints it has beyond those of the cell that everybody starts with.
+        public: share of these that stand in solutions, lesson or package.
+        own: the others, packed by similarity/prints.py.
+        readable: whether it could be read as Python, within limits.
+    """
+
+    task: str
+    size: int = 0
+    public: float = 0.0
+    own: str = ""
+    readable: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +130,7 @@ class LearnerResult:
         sandbox: "bubblewrap", or "limits only", which is not tamper-resistant; empty where nothing ran.
         outcomes: one a task, in the order of the notebook.
         notes: what a teacher should know: cells that were ignored, a limit that was reached; sentences.
+        prints: of the answers that are compared with others'.
     """
 
     learner: str
@@ -122,6 +145,7 @@ class LearnerResult:
     sandbox: str = ""
     outcomes: tuple[TaskOutcome, ...] = ()
     notes: tuple[str, ...] = ()
+    prints: tuple[AnswerPrint, ...] = ()
 
     @property
     def points(self) -> float:
