@@ -108,6 +108,7 @@ class Task:
         time_limit_s: for one call.
         family: values that each parameter of a variant may take; see `build`.
         build: makes the task for one choice of the family's parameters.
+        rubric: of an experiment, by what a person gives its points: a line for each, with its share.
     """
 
     id: str
@@ -137,6 +138,7 @@ class Task:
     time_limit_s: float = 10.0
     family: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, hash=False)
     build: "Callable[..., Task] | None" = None
+    rubric: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -73,7 +73,7 @@ class Engine:
         """The result of one submission; whatever its file holds, there is one."""
         result = LearnerResult(
             learner=submission.learner, name=submission.name, lesson="", sha256="", status="unreadable",
-            attempt=submission.attempt, submitted=submission.submitted, late=submission.late,
+            attempt=submission.attempt, submitted=submission.submitted, clock=submission.clock, late=submission.late,
             identity=submission.identity, notes=(submission.problem,) if submission.problem else (),
         )  # fmt: skip
         if submission.problem:

@@ -224,7 +224,7 @@ def _grade_one(
             worker, used = None, 0
     failed = LearnerResult(
         learner=submission.learner, name=submission.name, lesson="", sha256="", status="failed",
-        attempt=submission.attempt, submitted=submission.submitted, late=submission.late, identity=submission.identity,
-        notes=(f"Not graded: {error}. Grade it again.",),
+        attempt=submission.attempt, submitted=submission.submitted, clock=submission.clock, late=submission.late,
+        identity=submission.identity, notes=(f"Not graded: {error}. Grade it again.",),
     )  # fmt: skip
     return failed, None, 0

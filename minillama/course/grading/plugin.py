@@ -23,7 +23,7 @@ from minillama.course.grading.rebuilding import SHOW
 from minillama.course.grading.records import TaskOutcome
 from minillama.course.grading.sandbox import Place
 from minillama.course.grading.seeing import TamperedError, observations_of
-from minillama.course.grading.telling import bare, outcome_of
+from minillama.course.grading.telling import bare, outcome_of, recorded
 from minillama.course.judging import judge
 from minillama.course.record import Task
 
@@ -79,6 +79,8 @@ class Grading:
         try:
             seen = observations_of(outputs, asked.nonce, len(task.plan(seed).cases))
             outcome = outcome_of(task, judge(task, seed, seen), self.elsewhere)
+            if outcome.status == "recorded":
+                outcome = recorded(task, outcome, seen, task.plan(seed).cases)
         except TamperedError as error:
             outcome = bare(task, "tampered", sentence=f"Not graded: {error}.")
         except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:

@@ -34,6 +34,8 @@ class Submission:
         name: what it was called where it came from, for messages.
         attempt: counted from 1 among the files of one learner, in the order of `submitted`, then of names.
         submitted: when, as ISO 8601, where the source says so; else empty.
+        clock: whose word `submitted` is, in a class with dates: "platform", "file" (the file's own time, which a
+            learner may set), or empty where nobody says when.
         late: whether the source itself calls it late.
         identity: what else the source tells about the learner: "canvas", "moodle", "sid", "email" -> text.
         problem: why it cannot be read, as a sentence; empty where it can.
@@ -44,6 +46,7 @@ class Submission:
     name: str
     attempt: int = 1
     submitted: str = ""
+    clock: str = ""
     late: bool = False
     identity: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
@@ -73,6 +76,10 @@ class TaskOutcome:
         printed: the beginning of what the answer printed.
         variant: the parameters of the family that this learner was given; empty where all have the same task.
         open_book: its solution is public, so its points are for completion.
+        answer: what a person is to read, where the status is "recorded"; from the learner, shortened.
+        rubric: by what a person gives points for it, sentences.
+        adjusted: a person has given the points.
+        comment: what a person says about it; for the learner.
     """
 
     task: str
@@ -92,6 +99,10 @@ class TaskOutcome:
     printed: str = ""
     variant: Mapping[str, Any] = field(default_factory=dict)
     open_book: bool = False
+    answer: str = ""
+    rubric: tuple[str, ...] = ()
+    adjusted: bool = False
+    comment: str = ""
 
     @property
     def points(self) -> float:
@@ -123,14 +134,19 @@ class LearnerResult:
     """One submission, graded.
 
     Args:
-        learner, name, attempt, submitted, late, identity: of the Submission.
+        learner, name, attempt, submitted, clock, late, identity: of the Submission; in a class, `identity` holds what
+            the roster knows, and "group" where one was handed in for all.
         lesson: stem of the notebook, "04_rope"; empty where it could not be told.
         sha256: of the file that was graded.
-        status: "graded", "unreadable" (`notes` say why) or "failed" (the grader itself did; grade it again).
+        status: "graded", "unreadable" (`notes` say why), "failed" (the grader itself did; grade it again) or "missing"
+            (somebody of the roster handed in nothing).
         sandbox: "bubblewrap", or "limits only", which is not tamper-resistant; empty where nothing ran.
         outcomes: one a task, in the order of the notebook.
         notes: what a teacher should know: cells that were ignored, a limit that was reached; sentences.
         prints: of the answers that are compared with others'.
+        lateness: how late it is, in words: "2 h 5 min"; empty where it is in time, or nothing is due.
+        penalty: points that lateness takes.
+        counts: whether it may count: not too late, and not one attempt too many.
     """
 
     learner: str
@@ -140,17 +156,26 @@ class LearnerResult:
     status: str
     attempt: int = 1
     submitted: str = ""
+    clock: str = ""
     late: bool = False
     identity: Mapping[str, str] = field(default_factory=dict)
     sandbox: str = ""
     outcomes: tuple[TaskOutcome, ...] = ()
     notes: tuple[str, ...] = ()
     prints: tuple[AnswerPrint, ...] = ()
+    lateness: str = ""
+    penalty: float = 0.0
+    counts: bool = True
 
     @property
     def points(self) -> float:
-        """What all tasks earned."""
+        """What all tasks earned, before anything is taken for lateness."""
         return round(sum(each.points for each in self.outcomes), PRECISION)
+
+    @property
+    def total(self) -> float:
+        """What is left of it."""
+        return round(self.points - self.penalty, PRECISION)
 
     @property
     def possible(self) -> float:
@@ -187,15 +212,16 @@ def audit_line(result: LearnerResult, who: str) -> dict[str, Any]:
         who: the learner's pseudonym.
 
     Returns:
-        {"kind": "submission", "who", "attempt", "submitted", "late", "sha256", "lesson", "status", "sandbox", "points",
-        "possible", "notes", "outcomes"}; of each outcome "task", "status", "credit", "points", "possible",
-        "misconceptions" and "variant".
+        {"kind": "submission", "who", "attempt", "submitted", "clock", "late", "lateness", "sha256", "lesson", "status",
+        "sandbox", "points", "penalty", "possible", "counts", "notes", "outcomes"}; of each outcome "task", "status",
+        "credit", "points", "possible", "misconceptions", "variant" and "adjusted".
     """
-    kept = ("task", "status", "credit", "points", "possible", "misconceptions", "variant")
+    kept = ("task", "status", "credit", "points", "possible", "misconceptions", "variant", "adjusted")
     return {
         "kind": "submission", "who": who, "attempt": result.attempt, "submitted": result.submitted,
-        "late": result.late, "sha256": result.sha256, "lesson": result.lesson, "status": result.status,
-        "sandbox": result.sandbox, "points": result.points, "possible": result.possible, "notes": list(result.notes),
+        "clock": result.clock, "late": result.late, "lateness": result.lateness, "sha256": result.sha256,
+        "lesson": result.lesson, "status": result.status, "sandbox": result.sandbox, "points": result.points,
+        "penalty": result.penalty, "possible": result.possible, "counts": result.counts, "notes": list(result.notes),
         "outcomes": [to_plain_json({name: getattr(each, name) for name in kept}) for each in result.outcomes],
     }  # fmt: skip
 

@@ -1,17 +1,22 @@
 """From a verdict to an outcome: what a learner may be told. Never a hidden input, never a number of the reference."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from minillama.course.comparing import Difference
 from minillama.course.grading.records import PRECISION, TaskOutcome
+from minillama.course.grading.untrusted import clean_text
 from minillama.course.judging import STRUCTURE, Verdict
 from minillama.course.raising import missing_name, question_about
-from minillama.course.record import Task
+from minillama.course.record import Case, Task
+from minillama.course.running import Observation
 from minillama.course.wording import GENERAL, MUTATED
 
 OPEN_BOOK = ("trace", "complete", "rebuild")  # kinds whose public solution has the answer, whoever is asked
 MAX_SHOWN = 300  # characters of a value
+MAX_ANSWER = 4_000  # characters of an answer that a person reads
 SHAPES = (*STRUCTURE, "dtype", "length")  # kinds of difference in which what was expected gives no number away
 
 
@@ -36,6 +41,19 @@ def outcome_of(task: Task, verdict: Verdict, elsewhere: frozenset[str] = frozens
     )  # fmt: skip
 
 
+def recorded(task: Task, outcome: TaskOutcome, seen: Sequence[Observation], cases: Sequence[Case]) -> TaskOutcome:
+    """The outcome of an answer that a person reads, with its text, line by line: the question, and what was written."""
+    written = [one.output if isinstance(one.output, str) else repr(one.output) for one in seen]
+    lines = [
+        f"{case.name}: {clean_text(_limited(each, MAX_ANSWER))}" for case, each in zip(cases, written, strict=False)
+    ]
+    return replace(outcome, answer=_limited("\n".join(lines), MAX_ANSWER), rubric=task.rubric)
+
+
+def _limited(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def bare(task: Task, status: str, **more: Any) -> TaskOutcome:
     """An outcome with what every one of a task has."""
     return TaskOutcome(
@@ -45,7 +63,7 @@ def bare(task: Task, status: str, **more: Any) -> TaskOutcome:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
+    return _limited(text, MAX_SHOWN)
 
 
 def _where(found: Difference) -> str:

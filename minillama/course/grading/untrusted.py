@@ -31,6 +31,17 @@ def clean_name(text: str) -> str:
     return " ".join(kept.split()).lstrip(". ")[:MAX_NAME].strip() or "unnamed"
 
 
+def clean_text(text: str) -> str:
+    """Text of several lines without anything that is not seen: a space stands for it.
+
+    >>> clean_text("a\\x1b[31m\\nb\\ud800")
+    'a [31m\\nb?'
+    """
+    kept = text.encode("utf-8", "replace").decode("utf-8")
+    hidden = ("C", "Zl", "Zp")
+    return "".join(each if each == "\n" or not unicodedata.category(each).startswith(hidden) else " " for each in kept)
+
+
 def read_regular(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
     """The bytes of a file that is a file: no link, device or pipe, and not too large.
 

@@ -21,4 +21,10 @@ own_experiment = Task(
         "train twice, or train once and ask twice\nall else equal: data, seed, steps\n"
         "count right answers on at least 40 held-out tasks",
     ),
+    rubric=(
+        "1 point: one change, and nothing else",
+        "1 point: a bet that can be lost, written before the run",
+        "1 point: numbers of both sides, on the same held-out tasks",
+        "1 point: what was learned follows from the numbers, the bet's outcome included",
+    ),
 )  # fmt: skip

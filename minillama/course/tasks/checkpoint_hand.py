@@ -109,4 +109,8 @@ your_files: Task = Task(
         "predicted: parameters x bytes of each + cache\nmeasured: anonymous memory after loading, minus before\n"
         "difference: what is mapped, what is converted, what else the program needs",
     ),
+    rubric=(
+        "1 point: a prediction from parameters and bytes, beside what was measured",
+        "1 point: the difference explained by what is mapped, converted or needed besides",
+    ),
 )  # fmt: skip

@@ -168,4 +168,10 @@ at_the_bound: Task = Task(
         "every row on some thread\nwithin a row: an inner loop over an array of int8, into an int32, nothing else\n"
         "scales outside of it\nmeasure, change one thing, measure again",
     ),
+    rubric=(
+        "1 point: the memory's and the kernel's GB/s, measured on one machine",
+        "1 point: the share follows from the two",
+        "1 point: what was changed, one thing at a time, with a number for each",
+        "1 point: what holds it back, with a reason that the numbers carry",
+    ),
 )  # fmt: skip

@@ -20,4 +20,9 @@ where_to_put = Task(
         "write what you expect\nrun two places with the same seed and as many steps\nwhat differs, by how much, and "
         "how sure can you be after one run each?",
     ),
+    rubric=(
+        "1 point: an expectation with a reason, written before the runs",
+        "1 point: two places or more, trained alike: the same seed, steps and rate",
+        "1 point: a conclusion that the losses carry, and that says what one run each cannot show",
+    ),
 )  # fmt: skip

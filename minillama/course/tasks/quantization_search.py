@@ -19,4 +19,10 @@ spend_bits = Task(
         "the "
         "first of the list q6_k or q8_0, until the budget is spent\nmeasure, and compare with what you expected",
     ),
+    rubric=(
+        "1 point: a hypothesis with a reason",
+        "1 point: a choice within five bits a weight, counted rightly",
+        "1 point: how far chances move, measured for it and for q4_0 throughout",
+        "1 point: a conclusion that says whether the hypothesis held",
+    ),
 )  # fmt: skip
