@@ -3,11 +3,13 @@
 what                                          why the loss is the same
 rows end where their last counted token is    nothing looks forward, so nothing reads what comes after
 rows lie end to end, without padding          only attention mixes tokens, and it is called for each row
+what rows begin with alike is computed once   nothing looks forward, so it is the same in all of them (beginnings.py)
 the last layer ends at places that count      what other tokens would become there is read by nobody
 logits exist for these places only            the others would be multiplied by 0
 the steps of gradients.py and head_loss.py    tested to be the pieces of the same names
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -23,6 +25,7 @@ from minillama.loss import shift_targets
 from minillama.model import Block, Llama, check_tokens
 from minillama.norm import RMSNorm
 from minillama.quant.linear import QuantEmbedding, QuantLinear
+from minillama.train.beginnings import Part, parts_of
 from minillama.train.data import Batch
 from minillama.train.gradients import apply_rope, gate, project, rms_norm
 from minillama.train.head_loss import head_loss
@@ -66,39 +69,42 @@ def flat_loss(model: Any, batch: Batch) -> Tensor:
     inputs, targets = shift_targets(batch.tokens)  # (B, T)
     check_tokens(inputs, model.config)
     weights = torch.ones_like(targets, dtype=torch.float32) if batch.weights is None else batch.weights[:, 1:]
-    places = torch.arange(1, inputs.shape[1] + 1, device=inputs.device)
-    lengths = (places * (weights != 0)).amax(1)  # (B,) of each row, up to its last counted token
-    kept = places <= lengths[:, None]  # (B, T)
-    targets, weights, at = targets[kept], weights[kept], kept.nonzero()[:, 1]  # (N,)
+    parts = parts_of(inputs, weights != 0, share=not _drops(model))
+    if not parts:
+        return 0.0 * torch.stack([each.sum() for each in model.parameters() if each.requires_grad]).sum()
+    row = torch.cat([torch.full((part.end - part.start,), part.row) for part in parts]).to(inputs.device)  # (N,)
+    at = torch.cat([torch.arange(part.start, part.end) for part in parts]).to(inputs.device)  # (N,)
+    targets, weights = targets[row, at], weights[row, at]
     counted = weights != 0
-    if counted.all():
-        x = _stream(model, inputs[kept], at, lengths.tolist())
-    else:
-        x = _stream(model, inputs[kept], at, lengths.tolist(), counted)
-        targets, weights = targets[counted], weights[counted]
+    last = None if counted.all() else counted
+    x = _stream(model, inputs[row, at], at, parts, last)
     x = rms_norm(x, model.norm.weight, model.norm.eps)
     matrix = model.tok_embeddings if model.output is None else model.output
-    return head_loss(x, matrix, targets, weights)
+    return head_loss(x, matrix, targets[counted], weights[counted])
 
 
-def _stream(model: Any, tokens: Tensor, at: Tensor, lengths: list[int], last: Tensor | None = None) -> Tensor:
+def _drops(model: nn.Module) -> bool:
+    """Whether chance drops some of an input: then each row drops out what it will, where rows are alike too."""
+    return any(type(part) is nn.Dropout and part.training and part.p > 0 for part in model.modules())
+
+
+def _stream(model: Any, tokens: Tensor, at: Tensor, parts: Sequence[Part], last: Tensor | None = None) -> Tensor:
     """What the blocks make of tokens (N,) at positions `at` (N,): (N, D), or of the last block only rows `last`."""
     turns = torch.complex(model.cos[at], model.sin[at])[:, None]  # (N, 1, K/2)
-    lengths = [length for length in lengths if length]
     x = model.tok_embeddings(tokens)  # (N, D)
     for block in model.layers:
         chosen = last if block is model.layers[-1] else None
         again = "forward" in vars(block)  # machine.recomputing has wrapped it, and asks for the same here
         run = partial(checkpoint, _block, use_reentrant=False) if again else _block
-        x = run(block, x, turns, lengths, model.config.sliding_window, chosen)
+        x = run(block, x, turns, parts, model.config.sliding_window, chosen)
     return x
 
 
 def _block(
-    block: Any, x: Tensor, turns: Tensor, lengths: list[int], window: int | None, chosen: Tensor | None
+    block: Any, x: Tensor, turns: Tensor, parts: Sequence[Part], window: int | None, chosen: Tensor | None
 ) -> Tensor:
-    """model.Block for rows of these lengths; after its attention, only the chosen places if any are."""
-    ffn, out = block.feed_forward, _attention(block, x, turns, lengths, window)
+    """model.Block for these parts of rows; after its attention, only the chosen places if any are."""
+    ffn, out = block.feed_forward, _attention(block, x, turns, parts, window)
     if chosen is not None:
         x, out = x[chosen], out[chosen]
     x = x + project(out, block.attention.wo)[0]
@@ -106,23 +112,23 @@ def _block(
     return x + project(gate(*project(normed, ffn.w1, ffn.w3)), ffn.w2)[0]
 
 
-def _attention(block: Any, x: Tensor, turns: Tensor, lengths: list[int], window: int | None) -> Tensor:
+def _attention(block: Any, x: Tensor, turns: Tensor, parts: Sequence[Part], window: int | None) -> Tensor:
     """What every head of a block gathers, before wo: (N, H * K)."""
     attention = block.attention
     normed = rms_norm(x, block.attention_norm.weight, block.attention_norm.eps)
     q, k, v = (
         y.unflatten(-1, (-1, attention.head_dim)) for y in project(normed, attention.wq, attention.wk, attention.wv)
     )
-    return attend_rows(apply_rope(q, turns), apply_rope(k, turns), v, lengths, window).flatten(1)
+    return attend_parts(apply_rope(q, turns), apply_rope(k, turns), v, parts, window).flatten(1)
 
 
-def attend_rows(q: Tensor, k: Tensor, v: Tensor, lengths: list[int], window: int | None = None) -> Tensor:
-    """Causal attention inside each of several rows that lie end to end.
+def attend_parts(q: Tensor, k: Tensor, v: Tensor, parts: Sequence[Part], window: int | None = None) -> Tensor:
+    """Causal attention inside each of several rows whose parts lie end to end.
 
     Args:
-        q: (N, H, K), N the sum of the lengths.
+        q: (N, H, K), N the tokens of all parts.
         k, v: (N, G, K).
-        lengths: tokens a row, at least 1.
+        parts: see beginnings.Part; none is empty.
         window: see attention.causal_mask.
 
     Returns:
@@ -130,16 +136,21 @@ def attend_rows(q: Tensor, k: Tensor, v: Tensor, lengths: list[int], window: int
     """
     if q.shape[1] != k.shape[1]:
         k, v = (y.repeat_interleave(q.shape[1] // y.shape[1], dim=1) for y in (k, v))
-    if len(set(lengths)) == 1:
+    lengths = [part.end - part.start for part in parts]
+    if len(set(lengths)) == 1 and all(part.before is None for part in parts):
         q, k, v = (y.unflatten(0, (-1, lengths[0])).transpose(1, 2) for y in (q, k, v))  # (B, H, T, K)
         return _attend(q, k, v, window).transpose(1, 2).flatten(0, 1)
-    rows = zip(*(y.transpose(0, 1).split(lengths, dim=1) for y in (q, k, v)), strict=True)  # (H, T, K) each
-    outs = [_attend(q[None], k[None], v[None], window)[0] for q, k, v in rows]
+    qs, ks, vs = (y.transpose(0, 1).split(lengths, dim=1) for y in (q, k, v))  # (H, T, K) each
+    outs = []
+    for i, part in enumerate(parts):
+        seen = [i] if part.before is None else [part.before, i]
+        key, value = (torch.cat([y[j] for j in seen], dim=1) for y in (ks, vs))  # (H, S, K)
+        outs.append(_attend(qs[i][None], key[None], value[None], window)[0])
     return torch.cat(outs, dim=1).transpose(0, 1)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
-    T = q.shape[2]
-    if window is None or window >= T:
+    T, S = q.shape[2], k.shape[2]
+    if T == S and (window is None or window >= T):
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=causal_mask(T, T, window, q.device))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=causal_mask(T, S, window, q.device))

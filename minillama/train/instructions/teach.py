@@ -13,7 +13,6 @@ from minillama.model import Llama, Pieces
 from minillama.tokenizer import Tokenizer
 from minillama.train.adapters import Adapter, read_adapter, save_adapter
 from minillama.train.alpaca import SampleBatches, encode_samples
-from minillama.train.beginnings import SharedLlama
 from minillama.train.finetune import finetune
 from minillama.train.instructions.generate import TRAINED, tasks
 from minillama.train.lora import TARGETS, LoRAConfig
@@ -36,9 +35,9 @@ RECIPE = TrainConfig(
 )
 
 
-def load_base(kind: type[Llama] = Llama) -> tuple[Llama, Tokenizer]:
+def load_base() -> tuple[Llama, Tokenizer]:
     """The bundled model as the adapter is trained on it and measured with it: the torch model in float32."""
-    model, tokenizer = load(bundled_model(), quant="none", dtype="float32", pieces=Pieces(Llama=kind))
+    model, tokenizer = load(bundled_model(), quant="none", dtype="float32", pieces=Pieces())
     assert isinstance(model, Llama)
     return model, tokenizer
 
@@ -76,7 +75,7 @@ def teach(
     Returns:
         The folder of the adapter in float16.
     """
-    model, tokenizer = load_base(SharedLlama)
+    model, tokenizer = load_base()
     source = batches_of("train", recipe.n_steps * BATCH_SIZE, tokenizer, recipe.seed)
     held_out = batches_of("held_out", VALIDATION_TASKS, tokenizer, recipe.seed)
     folder = finetune(
