@@ -172,7 +172,13 @@ def merging(
 
 
 def handed(
-    answer: Callable[..., Any], dim: int, n_layers: int, targets: Sequence[str], frozen: str, learns: str
+    answer: Callable[..., Any],
+    dim: int,
+    n_layers: int,
+    targets: Sequence[str],
+    frozen: str,
+    learns: str,
+    tied: bool = False,
 ) -> dict[str, Any]:
     """The answer picks the parameters of a tuned model that learn: for each of the model's, whether it is given.
 
@@ -182,6 +188,7 @@ def handed(
         targets: its matrices that have adapters.
         frozen: adapters whose name contains this do not learn; none where it is empty.
         learns: other parameters whose name contains this do learn; none where it is empty.
+        tied: its output matrix is the embedding.
     """
     import torch
 
@@ -194,6 +201,9 @@ def handed(
         matrices = {name: nn.Linear(dim, dim, bias=False) for name in ("wq", "wk", "wv", "wo")}
         layers.append(nn.ModuleDict({"attention": nn.ModuleDict(matrices), "attention_norm": RMSNorm(dim)}))
     model = nn.ModuleDict({"tok_embeddings": nn.Embedding(3, dim), "layers": layers, "norm": RMSNorm(dim)})
+    if tied:
+        model["output"] = nn.Linear(dim, 3, bias=False)
+        model["output"].weight = model["tok_embeddings"].weight
     add_lora(model, LoRAConfig(rank=2, targets=tuple(targets)))
     for name, parameter in model.named_parameters():
         if "lora_" in name:

@@ -499,6 +499,8 @@ def comprehended(bug=""):
         found = [named[name] for name in filter(tests.get(bug, lambda name: named[name].requires_grad), named)]
         if bug == "twice":
             found += found
+        if bug == "shared_twice":
+            found = [each for _, each in model.named_parameters(remove_duplicate=False) if each.requires_grad]
         return [nn.Parameter(each.data.clone()) for each in found] if bug == "copies" else found
 
     return parameters
@@ -511,7 +513,7 @@ def walked(bug=""):
         found, passed = [], set()
         for module in model.modules():
             for name, each in module.named_parameters(recurse=bug == "twice"):
-                if id(each) in passed and bug != "twice":
+                if id(each) in passed and bug not in ("twice", "shared_twice"):
                     continue
                 passed.add(id(each))
                 learns = each.requires_grad
@@ -558,6 +560,7 @@ for name in (
     "twice",
     "copies",
     "adapters_alone",
+    "shared_twice",
 ):
     WRONG[LIST, name] = [comprehended(name), walked(name)]
 

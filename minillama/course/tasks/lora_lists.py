@@ -34,6 +34,9 @@ def faulty_list(bugs: Bugs = frozenset()) -> Callable[[nn.Module], list[torch.Te
             found = [each for _, each in named if each.requires_grad and each.dim() == 2]
         elif "twice" in bugs:
             found = [each for part in model.modules() for each in part.parameters() if each.requires_grad]
+        elif "shared_twice" in bugs:
+            parts = model.modules()
+            found = [each for part in parts for each in part.parameters(recurse=False) if each.requires_grad]
         else:
             found = [each for _, each in named if each.requires_grad]
         return [each.detach().clone() for each in found] if "copies" in bugs else list(found)
@@ -42,13 +45,14 @@ def faulty_list(bugs: Bugs = frozenset()) -> Callable[[nn.Module], list[torch.Te
 
 
 def list_cases(rng: Generator) -> Sequence[Case]:
-    """Adapters alone; adapters of which some are frozen; norms, or an embedding, that learn beside them."""
+    """Adapters alone; some of them frozen; norms, or an embedding, that learn beside them, or are shared."""
     dim, n_layers = int(rng.integers(3, 9)), int(rng.integers(2, 4))
     return [
         Case(name="adapters on wq and wv", args=(dim, n_layers, ("wq", "wv"), "", "")),
         Case(name="adapters of which those of the first layer are frozen", args=(dim, 2, ("wo",), "layers.0.", "")),
         Case(name="norms that learn too", args=(dim, 1, ("wk", "wv"), "", "norm")),
         Case(name="an embedding that learns too", args=(dim, 1, ("wq",), "", "tok_embeddings")),
+        Case(name="an embedding that is the output matrix as well", args=(dim, 1, ("wo",), "", "tok_embeddings", True)),
     ]
 
 
@@ -91,6 +95,11 @@ trainable_parameters = Task(
             "twice", "parameters that are listed several times",
             "A module's parameters() holds those of all modules inside it.",
             "How often does your walk come past the adapter of layer 0?",
+        ),
+        idea(
+            "shared_twice", "a shared parameter that is listed once for each module that holds it",
+            "Tied weights are one parameter under two names, and an optimizer is handed each parameter once.",
+            "How often would yours list an embedding that is the output matrix as well?", 0.7,
         ),
         idea(
             "copies", "copies of the parameters",
