@@ -10,7 +10,7 @@ from minillama.cli.environment import doctor, lab
 from minillama.cli.evaluation import perplexity
 from minillama.cli.gates import gates
 from minillama.cli.generation import bench, generate
-from minillama.cli.grading import grade
+from minillama.cli.grading import grading
 from minillama.cli.inspection import info, tokenize
 from minillama.cli.training import pretrain
 from minillama.cli.tuning import finetune
@@ -24,9 +24,10 @@ app = typer.Typer(
 )
 for command in (
     generate, info, tokenize, convert, quantize, download, pretrain, finetune, gates, bench, perplexity, lab, doctor,
-    check, hint, reset, release, grade,
+    check, hint, reset, release,
 ):  # fmt: skip
     app.command()(shared_options(command))
+app.add_typer(grading, name="grade")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,23 +1,35 @@
 """Grading from the command line."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
+from typer.core import TyperGroup
 
-from minillama.cli.app import note
+from minillama.cli.app import note, shared_options
 from minillama.cli.progress import progress
 
+if TYPE_CHECKING:
+    from minillama.course.grading.records import LearnerResult
 
-def grade(
-    submissions: Annotated[
-        list[str],
-        Argument(
-            metavar="SUBMISSIONS",
-            help="A folder, a zip archive (of an LMS too) or one notebook; or the word merge, and the shards' reports.",
-        ),
-    ],
+
+class Grading(TyperGroup):
+    """The commands of grading; where the first word is none of them, it is what `run` is to grade."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line."""
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["run", *args]
+        return super().parse_args(ctx, args or ["--help"])
+
+
+grading = typer.Typer(cls=Grading, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+def run(
+    submissions: Annotated[Path, Argument(help="A folder, a zip archive (of an LMS too) or one notebook.")],
     out: Annotated[Path, Option(help="Folder of the report.")],
     pack: Annotated[Path | None, Option(help="Private folder with records and notebooks to grade by.")] = None,
     jobs: Annotated[int, Option(min=1, help="How many are graded at once.")] = 1,
@@ -30,26 +42,45 @@ def grade(
     limits_only: Annotated[bool, Option("--limits-only", help="Without a sandbox: not tamper-resistant.")] = False,
     root: Annotated[Path | None, Option(help="The course's folder.")] = None,
 ) -> None:
-    """Grade submissions by nbval in a sandbox, or merge the reports of shards."""
-    from minillama.course.grading.grading import Plan
-    from minillama.course.grading.grading import grade as grade_all
+    """Grade submissions by nbval in a sandbox; the word run may be left out."""
+    from minillama.course.grading.class_file import read_secret
+    from minillama.course.grading.grading import Plan, grade
     from minillama.course.grading.limits import Limits
-    from minillama.course.grading.merging import merge
     from minillama.course.home import course_root
 
-    if submissions[0] == "merge":
-        results = merge([Path(each) for each in submissions[1:]], out, attempts)
-    elif len(submissions) > 1:
-        raise typer.BadParameter(f"got {len(submissions)} paths, expected one folder, archive or notebook")
-    else:
-        top = root or course_root()
-        plan = Plan(
-            submissions=Path(submissions[0]), out=out, root=top, pack=pack, jobs=jobs, shard=_shard(shard), seed=seed,
-            secret=_secret(secret_file), lesson=_stem(lesson, pack or top), attempts=attempts, limits_only=limits_only,
-            limits=Limits(wall_s=time_limit, cell_s=min(Limits.cell_s, time_limit)),
-        )  # fmt: skip
-        with progress() as report:
-            results = grade_all(plan, lambda _, done, total: report(done, total, f"graded {done} of {total}"))
+    top = root or course_root()
+    plan = Plan(
+        submissions=submissions, out=out, root=top, pack=pack, jobs=jobs, shard=_shard(shard), seed=seed,
+        secret=read_secret(secret_file) if secret_file else "", lesson=_stem(lesson, pack or top), attempts=attempts,
+        limits_only=limits_only, limits=Limits(wall_s=time_limit, cell_s=min(Limits.cell_s, time_limit)),
+    )  # fmt: skip
+    with progress() as report:
+        results = grade(plan, lambda _, done, total: report(done, total, f"graded {done} of {total}"))
+    _finish(results, out)
+
+
+def merge(
+    parts: Annotated[list[Path], Argument(metavar="REPORTS", help="The --out folders of all shards.")],
+    out: Annotated[Path, Option(help="Folder of the report.")],
+    attempts: Annotated[str, Option(help="Which attempt counts: last or best.")] = "last",
+) -> None:
+    """Write the report that one run over everything would have written."""
+    from minillama.course.grading.merging import merge as merge_parts
+
+    _finish(merge_parts(parts, out, attempts), out)
+
+
+for command in (run, merge):
+    grading.command()(shared_options(command))
+
+
+@grading.callback()
+def _grade() -> None:
+    """Grade assignments: `grade SUBMISSIONS --out REPORT`; `grade run --help` shows its options."""
+
+
+def _finish(results: "Sequence[LearnerResult]", out: Path) -> None:
+    """Say where the grades are, and who has none."""
     failed = [each.learner for each in results if each.status == "failed"]
     if failed:
         note(f"{len(failed)} could not be graded, {failed[0]} among them: run the same command again")
@@ -63,15 +94,6 @@ def _shard(text: str) -> tuple[int, int]:
     if not (part.isdigit() and parts.isdigit()):
         raise typer.BadParameter(f"shard is {text!r}, expected i/n such as 1/4")
     return int(part), int(parts)
-
-
-def _secret(path: Path | None) -> str:
-    if path is None:
-        return ""
-    text = path.read_text(encoding="utf-8").strip()
-    if len(text) < 16:
-        raise typer.BadParameter(f"{path}: holds {len(text)} characters, expected a secret of at least 16")
-    return text
 
 
 def _stem(lesson: str, top: Path) -> str:
