@@ -8,8 +8,9 @@ and number of threads, float32 unless the kind says bf16 (autocast). Each arm is
 step by step. The losses of the first 10 steps must agree to 1e-5, and the ids that are not padding must be identical.
 
 kinds: lora and bf16 mask the first half of every row; alpaca trains on the responses of real records (DIR holds
-alpaca_5000.json and llama_tokenizer.model) in batches as they come, padded to their longest, and counts response
-tokens; pretrain learns every weight from every token, beside transformers in a bare loop.
+alpaca_5000.json and llama_tokenizer.model) in batches of four, as Stanford's and alpaca-lora's recipes have them, in
+their order, padded to their longest, and counts response tokens; pretrain learns every weight from every token, beside
+transformers in a bare loop.
 
 A ratio is the median of the steps' ratios, above 1 where minillama is faster; memory is the peak of the resident set
 (VmHWM) with all libraries, ours over theirs.
@@ -48,7 +49,7 @@ SHAPES = {  # dim, layers, heads, hidden, rows of a batch
     "15m": (288, 6, 6, 768, 4),
     "110m": (768, 12, 12, 2048, 2),
 }
-TOKENS_A_ROW = 256
+TOKENS_A_ROW, ALPACA_ROWS = 256, 4
 LR, CLIP, WARM_UP, COMPARED = 3e-4, 1.0, 2, 10
 PAUSE_SECONDS = 0.05  # between two steps, for the threads of the other arm to fall asleep
 ARMS = {
@@ -80,12 +81,11 @@ def random_batches(shape: str, n_steps: int, masked: bool) -> list[Batch]:
     return found
 
 
-def alpaca_batches(data: Path, shape: str, n_steps: int) -> list[Batch]:
+def alpaca_batches(data: Path, n_steps: int) -> list[Batch]:
     """Real records in their order, in Stanford's template; responses count."""
     records, _ = check_records(read_records(data / "alpaca_5000.json"))
     samples, _ = encode_samples(records, load_tokenizer(data / "llama_tokenizer.model"))
-    n_rows = SHAPES[shape][-1]
-    return [collate(samples[step * n_rows : (step + 1) * n_rows]) for step in range(n_steps)]
+    return [collate(samples[step * ALPACA_ROWS : (step + 1) * ALPACA_ROWS]) for step in range(n_steps)]
 
 
 def prepare(folder: Path, shape: str, kind: str, n_steps: int, data: Path) -> None:
@@ -97,9 +97,7 @@ def prepare(folder: Path, shape: str, kind: str, n_steps: int, data: Path) -> No
     lora = LoRAConfig(rank=8, alpha=16.0, targets=("wq", "wv"))
     add_lora(model, lora)
     save_adapter(adapter_of(model, lora), config, folder / "adapter")
-    batches = (
-        alpaca_batches(data, shape, n_steps) if kind == "alpaca" else random_batches(shape, n_steps, kind != "pretrain")
-    )
+    batches = alpaca_batches(data, n_steps) if kind == "alpaca" else random_batches(shape, n_steps, kind != "pretrain")
     torch.save([(batch.tokens, batch.weights) for batch in batches], folder / "batches.pt")
 
 
