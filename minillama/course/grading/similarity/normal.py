@@ -100,7 +100,7 @@ def _own_names(tree: ast.Module) -> set[str]:
 
 def _imported(tree: ast.Module) -> dict[str, str]:
     """Names that a source gives to what it imports -> what that is called where it comes from."""
-    found = {}
+    found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             found |= {each.asname: each.name.rpartition(".")[2] for each in node.names if each.asname}
