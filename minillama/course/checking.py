@@ -4,6 +4,7 @@ import ast
 import inspect
 import secrets
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 from minillama.course.home import in_lesson, note_progress, read_progress
@@ -30,19 +31,28 @@ class Report(Message):
         return self.verdict.passed
 
 
-def check(task_id: str, answer: Any, *, without: str | None = None, seed: int | None = None) -> Report:
+def check(
+    task_id: str,
+    answer: Any,
+    *,
+    without: str | None = None,
+    variant: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> Report:
     """Try an answer, and say what is wrong with it; where a lesson does so, or leaves a part out, no exercise is done.
 
     Args:
         task_id: "rope.apply_rope".
         answer: the function or class; for a task by hand, a dict of the values.
         without: a part that is not asked for yet, such as "stretching".
+        variant: of a task that differs from learner to learner, as an assigned notebook writes it.
         seed: of the inputs; None draws one.
 
     Raises:
-        ConfigError: no such task, or no such part of it.
+        ConfigError: no such task, no such part of it, or no such variant.
     """
-    task = find_task(task_id) if without is None else find_task(task_id).without(without)
+    task = find_task(task_id).member(variant)
+    task = task if without is None else task.without(without)
     refusal = refused(task, answer)
     if refusal is not None:
         return _report(Verdict(task=task, status="wrong"), [*refusal])
@@ -61,7 +71,8 @@ def check(task_id: str, answer: Any, *, without: str | None = None, seed: int | 
     if verdict.observation is not None and verdict.observation.printed:
         lines.append(f"Your code printed:\n{verdict.observation.printed[:300].rstrip()}")
     if not verdict.passed and (verdict.status == "stub" or tries > 1):
-        lines.append(f'Stuck? `course.hint("{task.id}")`')
+        drawn = f", variant={dict(variant)!r}" if variant else ""
+        lines.append(f'Stuck? `course.hint("{task.id}"{drawn})`')
     return _report(verdict, lines)
 
 
@@ -71,13 +82,17 @@ def _report(verdict: Verdict, lines: list[str]) -> Report:
     return report
 
 
-def hint(task_id: str) -> Message:
+def hint(task_id: str, *, variant: Mapping[str, Any] | None = None) -> Message:
     """The next hint for a task: first the idea, then the shapes, then pseudocode.
 
+    Args:
+        task_id: "rope.apply_rope".
+        variant: as `check` takes it.
+
     Raises:
-        ConfigError: no such task.
+        ConfigError: no such task, or no such variant of it.
     """
-    task = find_task(task_id)
+    task = find_task(task_id).member(variant)
     given = min(int(read_progress().get(task.id, {}).get("hints") or 0), len(task.hints) - 1)
     note_progress(task.id, hints=given + 1)
     lines = tuple(task.hints[i] for i in range(given, given + 1))

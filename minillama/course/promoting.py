@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +82,15 @@ def piece_path(task: Task) -> Path:
     return my_llama() / task.id.partition(".")[0] / f"{task.name}.py"
 
 
-def where(lesson: str | None = None) -> Message:
+def where(lesson: str | None = None, *, only: Sequence[str] = ()) -> Message:
     """What is done, and what comes next.
 
     Args:
         lesson: stem of a notebook, "04_rope"; None for all lessons.
+        only: ids of the tasks that are asked for; none stands for all.
     """
     progress = read_progress()
-    tasks = [task for task in all_tasks() if lesson in (None, task.lesson)]
+    tasks = [task for task in all_tasks() if lesson in (None, task.lesson) and (not only or task.id in only)]
     width = max((len(task.id) for task in tasks), default=0)
     lines = []
     for task in tasks:

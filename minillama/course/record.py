@@ -108,6 +108,8 @@ class Task:
         time_limit_s: for one call.
         family: values that each parameter of a variant may take; see `build`.
         build: makes the task for one choice of the family's parameters.
+        phrases: what the notebook says of this member of the family and not of another, in the text above the answer
+            and in the answer's cell; equally many for every member, in one order.
         rubric: of an experiment, by what a person gives its points: a line for each, with its share.
     """
 
@@ -138,6 +140,7 @@ class Task:
     time_limit_s: float = 10.0
     family: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, hash=False)
     build: "Callable[..., Task] | None" = None
+    phrases: tuple[str, ...] = ()
     rubric: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -161,6 +164,23 @@ class Task:
             f"*{self.kind} · difficulty {self.difficulty}/5 · importance {self.importance}/5 · "
             f"{self.minutes} minutes · {self.points} point{'s' if self.points != 1 else ''}*"
         )
+
+    def member(self, variant: Mapping[str, Any] | None) -> "Task":
+        """The task for a choice of its family's parameters; the task itself for none.
+
+        Raises:
+            ConfigError: it has no such family, or no such value.
+        """
+        if not variant:
+            return self
+        if self.build is None:
+            raise ConfigError(f"task {self.id} has no variants, and got {dict(variant)}: leave the variant out")
+        for name, values in self.family.items():
+            if variant.get(name) not in values:
+                raise ConfigError(f"task {self.id} has no variant with {name}={variant.get(name)!r}, expected {values}")
+        if variant.keys() - self.family.keys():
+            raise ConfigError(f"task {self.id} varies in {', '.join(self.family)}, and got {dict(variant)}")
+        return self.build(**variant)
 
     def without(self, part: str) -> "Task":
         """The task with the cases of one part left out, for an attempt that comes before the part is taught.

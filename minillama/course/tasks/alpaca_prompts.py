@@ -202,6 +202,22 @@ def turn_cases(rng: Generator) -> Sequence[Case]:
     ]
 
 
+def phrases_of(roles: str, separator: str, input_first: bool) -> tuple[str, ...]:
+    """What the notebook says of one member of the family."""
+    asks, answers = ROLES[roles]
+    first, second = ("input", "instruction") if input_first else ("instruction", "input")
+    joined = {"spaces": "a space", "lines": "a line break"}[separator]
+    between = SEPARATORS[separator]
+    return (
+        "all of it in one line (but for a line break inside what the user says)" if separator == "spaces"
+        else "each part in a line of its own",
+        f"{SYSTEM}{between}{asks}: {{{first}}}\n{{{second}}}{between}{answers}:",
+        f"Three parts joined by {joined}: the first sentence; `{asks}:`, a space and what is asked; `{answers}:`,",
+        f"What is asked is the {first}, and below it, after one line break, the {second}.",
+        f"three parts, joined by {joined}",
+    )  # fmt: skip
+
+
 def make_turn(roles: str = "caps", separator: str = "spaces", input_first: bool = False) -> Task:
     """The task for one pair of speakers, one separator, and one place of the input."""
     faulty = speaking(roles, separator, input_first)
@@ -246,6 +262,7 @@ def make_turn(roles: str = "caps", separator: str = "spaces", input_first: bool 
             "speaker, colon, space, what is asked\njoin the three parts",
         ),
         family={"roles": tuple(ROLES), "separator": tuple(SEPARATORS), "input_first": (False, True)}, build=make_turn,
+        phrases=phrases_of(roles, separator, input_first),
     )  # fmt: skip
 
 

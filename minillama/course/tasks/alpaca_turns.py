@@ -112,6 +112,12 @@ def make_turns(counted: str = "every", ends: str = "every") -> Task:
             "    labels: IGNORE for what was asked; for the rest its ids, if it counts",
         ),
         family={"counted": ("every", "last"), "ends": ("every", "last")}, build=make_turns,
+        phrases=(
+            "EOS follows *every* answer." if ends == "every" else "EOS follows the *last* answer only.",
+            "Only the last answer counts, with its EOS; nothing else does." if counted == "last"
+            else f"Every answer counts, with {'its EOS' if ends == 'every' else 'EOS where there is one'}; "
+            "nothing that was asked does.",
+        ),
     )  # fmt: skip
 
 

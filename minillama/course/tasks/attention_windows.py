@@ -127,6 +127,7 @@ def make_near_and_far(near: str = "window", far: str = "first") -> Task:
         ),
         family={"near": tuple(NEAR), "far": tuple(FAR)},
         build=make_near_and_far,
+        phrases=(NEAR[near], FAR[far]),
     )  # fmt: skip
 
 

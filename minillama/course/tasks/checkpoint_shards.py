@@ -236,6 +236,26 @@ def fused_cases(rng: Generator) -> list[Case]:
     ]
 
 
+FUSED = {
+    ("groups", "qkv"): (
+        "group by group: first the query heads that share the first key head, then this key head, then its value head; "
+        "then the same for the second key head, and so on",
+        "an axis for the groups, one for the heads of a group",
+    ),
+    ("groups", "kvq"): (
+        "group by group: first the first key head, then its value head, then the query heads that share it; then the "
+        "same for the second key head, and so on",
+        "an axis for the groups, one for the heads of a group",
+    ),
+    ("blocks", "qkv"): (
+        "kind by kind: first all query heads, then all key heads, then all value heads", "three stretches of rows",
+    ),
+    ("blocks", "kvq"): (
+        "kind by kind: first all key heads, then all value heads, then all query heads", "three stretches of rows",
+    ),
+}  # fmt: skip
+
+
 def make_fused(layout: str = "groups", order: str = "qkv") -> Task:
     """The task for one layout of the fused matrix."""
     faulty = fused_split(layout, order)
@@ -283,6 +303,7 @@ def make_fused(layout: str = "groups", order: str = "qkv") -> Task:
             "value of all groups\nmake rows of each again",
         ),
         family={"layout": ("groups", "blocks"), "order": ("qkv", "kvq")}, build=make_fused,
+        phrases=FUSED[layout, order],
     )  # fmt: skip
 
 

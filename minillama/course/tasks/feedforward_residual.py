@@ -123,6 +123,10 @@ def make_gated_residual(bend: str = "GELU", gate: str = "w1") -> Task:
         ),
         family={"bend": ("GELU", "ReLU"), "gate": ("w1", "w3")},
         build=make_gated_residual,
+        phrases=(
+            f"made by **{gate}** and bent with **{bend}** (torch's own: `nn.functional.{bend.lower()}`)",
+            f"the gated layer with {bend},",
+        ),
     )  # fmt: skip
 
 

@@ -145,6 +145,13 @@ def make_minimums(first: str = "scale", nibbles: str = "neighbours") -> Task:
         ),
         family={"first": ("scale", "minimum"), "nibbles": ("neighbours", "halves")},
         build=make_minimums,
+        phrases=(
+            f"a float16 *{first}*, a float16 *{'minimum' if first == 'scale' else 'scale'}*",
+            {
+                "neighbours": "**2i** (low four bits) and **2i + 1** (high ones)",
+                "halves": "**i** (low four bits) and **16 + i** (high ones)",
+            }[nibbles],
+        ),
     )  # fmt: skip
 
 

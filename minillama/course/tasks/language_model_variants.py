@@ -153,6 +153,10 @@ def make_softened_loss(spread: str = "all") -> Task:
         ),
         family={"spread": ("all", "others")},
         build=make_softened_loss,
+        phrases={
+            "all": ("all V pieces, the true one among them", "0.85, 0.05, 0.05, 0.05"),
+            "others": ("all V pieces but the true one", "0.8, 0.067, 0.067, 0.067"),
+        }[spread],
     )  # fmt: skip
 
 

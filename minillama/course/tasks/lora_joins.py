@@ -106,6 +106,10 @@ def make_joining(power: float = 0.5) -> Task:
             "A's on top of each other, B's side by side",
         ),
         family={"power": tuple(POWERS)}, build=make_joining,
+        phrases={
+            0.5: ("**Rank-stabilised** adapters are scaled by α / √r instead",),
+            0.25: ("The **rank-stabilised** adapters of this task are scaled by α / ⁴√r (the fourth root) instead",),
+        }[power],
     )  # fmt: skip
 
 

@@ -120,6 +120,20 @@ def make_parallel(norms: str = "one", scale: str = "root") -> Task:
             "copy = norm of x\nboth = attention of the copy + feed_forward of the copy\nresult = x + scale times both",
         ),
         family={"norms": ("one", "two"), "scale": ("root", "half")}, build=make_parallel,
+        phrases=(
+            *{
+                "one": (
+                    "Here both read one and the same copy, what `attention_norm` makes of x (`ffn_norm` comes in and "
+                    "is not used)", "both halves read the same normed copy", "one copy, two readers",
+                ),
+                "two": (
+                    "Here each reads a copy of its own, the attention what `attention_norm` makes of x, the "
+                    "feed-forward layer what `ffn_norm` makes of it", "each half reads its own normed copy",
+                    "two copies, two readers",
+                ),
+            }[norms],
+            f"multiplied by {factor} before",
+        ),
     )  # fmt: skip
 
 

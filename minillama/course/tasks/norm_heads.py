@@ -63,6 +63,25 @@ def head_cases(span: str) -> Callable[[Generator], list[Case]]:
     return cases
 
 
+def phrases_of(span: str, gain: str) -> tuple[str, ...]:
+    """What the notebook says of one member of the family."""
+    task, doc = {
+        "each head": (
+            "Norm **every head alone**: each of its K channels by the root mean square of these K. The queries' heads "
+            "share `q_weight` (K,), the keys' heads `k_weight` (K,).",
+            ", every head normed.",
+        ),
+        "all heads": (
+            "Norm **all heads of a token together**: each of the queries' H · K channels by the root mean square of "
+            "them all, and the keys' G · K channels likewise. Every channel has a weight of its own, head by head: "
+            "`q_weight` is (H · K,), `k_weight` (G · K,).",
+            ", all heads of a token normed together.",
+        ),
+    }[span]
+    plus = " What is normed is multiplied by *one plus* the weight." if gain == "one plus weight" else ""
+    return task + plus, doc
+
+
 def make_qk_norm(span: str = "each head", gain: str = "weight") -> Task:
     """The task for one reach of the mean and one kind of weight."""
     faulty, alone = norm_heads(span, gain), span == "each head"
@@ -144,6 +163,7 @@ def make_qk_norm(span: str = "each head", gain: str = "weight") -> Task:
         ),
         family={"span": ("each head", "all heads"), "gain": ("weight", "one plus weight")},
         build=make_qk_norm,
+        phrases=phrases_of(span, gain),
     )  # fmt: skip
 
 

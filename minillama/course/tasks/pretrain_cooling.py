@@ -85,6 +85,7 @@ def falls_otherwise(cases: Sequence[Case], outputs: Sequence[Any], expected: Seq
 def make_cooling(shape: str = "root", floor: float = 0.0) -> Task:
     """The task for one shape of the way down, and one floor."""
     faulty = cooling(shape, floor)
+    written = {"line": "(1 − p)", "root": "(1 − √p)", "square": "(1 − p²)"}[shape]
     height = f"({IN_WORDS[shape]})" if floor == 0 else f"({floor:g} + {1 - floor:g} x ({IN_WORDS[shape]}))"
     return Task(
         id="train.stay_and_cool", lesson=LESSON, kind="vary", title="Stay at the peak, then cool down", points=6,
@@ -140,6 +141,11 @@ def make_cooling(shape: str = "root", floor: float = 0.0) -> Task:
             f"taken, this one too / cooldown_steps\npeak x {height}",
         ),
         family={"shape": tuple(SHAPES), "floor": (0.0, 0.1)}, build=make_cooling,
+        phrases=(
+            "to 0 at the very last" if floor == 0 else f"to {floor:g} of the peak at the very last",
+            f"The way down has the shape of a {shape}:",
+            f"peak × {written}" if floor == 0 else f"peak × ({floor:g} + {1 - floor:g} × {written})",
+        ),
     )  # fmt: skip
 
 

@@ -180,6 +180,10 @@ def make_minimum(bits: int = 3, block_size: int = 16) -> Task:
             f"to the nearest, at least 0, at most {top}; 0 where d is 0",
         ),
         family={"bits": (3, 2, 5), "block_size": (16, 8, 32)}, build=make_minimum,
+        phrases=(
+            f"{bits} bits, blocks of {block_size}", f"codes from 0 to {top}", f"lowest) / {top}", f"at most {top}",
+            f"K / {block_size}", f"multiple of {block_size}",
+        ),
     )  # fmt: skip
 
 

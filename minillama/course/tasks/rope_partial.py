@@ -11,6 +11,7 @@ from minillama.course.tasks.rope_ideas import CLOCKWISE, LESSON, OVERWRITTEN, SW
 from minillama.course.tasks.rope_inputs import Generator, draw, tables
 from minillama.course.tasks.rope_turns import Turn, faulty_turn
 
+PAIRS = {"neighbours": "neighbours as pairs", "halves": "the i-th and the (R/2 + i)-th of these as a pair"}
 PASSED_ON = {"clockwise", "swapped", "overwritten"}  # faults of the turn itself
 
 
@@ -114,6 +115,7 @@ def make_partial_rotary(side: str = "first", pairing: str = "neighbours") -> Tas
         ),
         family={"side": ("first", "last"), "pairing": ("neighbours", "halves")},
         build=make_partial_rotary,
+        phrases=(f"**{side} R channels** of every head, {PAIRS[pairing]},",),
     )  # fmt: skip
 
 

@@ -140,6 +140,13 @@ def make_split_loss(reduction: str = "mean", unit: str = "nats") -> Task:
             "said = own score of the target, 0 where another process holds it; then the total\nloss = log_mass - said",
         ),
         family={"reduction": ("mean", "sum"), "unit": ("nats", "bits")}, build=make_split_loss,
+        phrases=(
+            {
+                "mean": "the mean cross-entropy over the T tokens",
+                "sum": "the sum of the cross-entropies of the T tokens",
+            }[reduction] + f", in {unit}",
+            {"mean": "The mean loss", "sum": "The summed loss"}[reduction] + ", from shares",
+        ),
     )  # fmt: skip
 
 

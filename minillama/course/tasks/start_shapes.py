@@ -228,6 +228,10 @@ def build_readers(drop: str) -> Task:
         difficulty=3, importance=3, minutes=12,
         reference=faulty(frozenset()), faulty=faulty, cases=cases, family={"drop": ("end", "start")},
         build=build_readers,
+        phrases=(
+            f"what is left over at the {drop} of the text is dropped",
+            f"`{faulty(frozenset())(torch.arange(7), 3).tolist()}`",
+        ),
         misconceptions=(
             idea(
                 "view", "a view where a transpose belongs",

@@ -1,5 +1,6 @@
 """The variant of lesson 01: numbers in groups of digits."""
 
+import json
 from collections.abc import Callable
 
 from minillama.course.record import Bugs, Case, Misconception, Task
@@ -72,6 +73,9 @@ def make_split_numbers(size: int = 3, side: str = "right") -> Task:
     """The task for one size of groups, counted from one side."""
     faulty = grouping(size, side)
     example = faulty(frozenset())([f"{SPACE}1234567"])
+    shown = faulty(frozenset())([f"{SPACE}about", f"{SPACE}1234567", f"{SPACE}people", "v", "25"])
+    count = {2: "two", 3: "three", 4: "four"}[size]
+    lead = {(3, "right"): "as people write numbers", (3, "left"): "as Llama 3 does"}.get((size, side), "another way")
     return Task(
         id="tokenizer.split_numbers", lesson=LESSON, kind="vary", title=f"Numbers in groups of {size}", points=6,
         difficulty=3, importance=3, minutes=12,
@@ -164,6 +168,11 @@ def make_split_numbers(size: int = 3, side: str = "right") -> Task:
         ),
         family={"size": (2, 3, 4), "side": ("left", "right")},
         build=make_split_numbers,
+        phrases=(
+            f"Do it {lead}: **groups of {count}, counted from the {side}**",
+            json.dumps(shown, ensure_ascii=False),
+            f"at most {count} digits, counted from the {side}",
+        ),
     )  # fmt: skip
 
 
