@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from minillama.cli.app import Application, shared_options
+from minillama.cli.assigning import assign
 from minillama.cli.course import check, hint, release, reset
 from minillama.cli.environment import doctor, lab
 from minillama.cli.evaluation import perplexity
@@ -24,7 +25,7 @@ app = typer.Typer(
 )
 for command in (
     generate, info, tokenize, convert, quantize, download, pretrain, finetune, gates, bench, perplexity, lab, doctor,
-    check, hint, reset, release,
+    check, hint, reset, release, assign,
 ):  # fmt: skip
     app.command()(shared_options(command))
 app.add_typer(grading, name="grade")

@@ -47,9 +47,10 @@ learners' favour where a clock is turned back or forward; what was read otherwis
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from minillama.course.grading.moments import Dates, LatePenalty
 from minillama.course.grading.roster import Learner, Roster
@@ -193,6 +194,13 @@ class ClassFile:
             if (each.learner, each.assignment) == (learner, assignment.name):
                 return assignment.dates.extended(each.due, each.closes)
         return assignment.dates
+
+    def in_words(self, moment: datetime | None) -> str:
+        """A point in time as people of the class read it; empty for none."""
+        if moment is None:
+            return ""
+        local = moment.astimezone(ZoneInfo(self.timezone) if self.timezone else UTC)
+        return f"{local:%A, %d %B %Y, %H:%M} ({self.timezone or 'UTC'})"
 
     def secret(self) -> str:
         """What variants are drawn from; empty where the class has no secret.
