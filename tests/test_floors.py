@@ -49,6 +49,7 @@ FLOORS: dict[str, int] = {
     "minillama.viz.": 8,
     "minillama.course.": 9,
     "minillama.cli.": 10,
+    "minillama.assets.": 10,  # the example pack: copied, and imported from where it then lies
     "minillama.__main__": 11,
     "minillama.train.__main__": 11,
 }

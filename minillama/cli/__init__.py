@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from minillama.cli.app import Application, shared_options
-from minillama.cli.assigning import assign
+from minillama.cli.assigning import assign, pack
 from minillama.cli.course import check, hint, release, reset
 from minillama.cli.environment import doctor, lab
 from minillama.cli.evaluation import perplexity
@@ -29,6 +29,7 @@ for command in (
 ):  # fmt: skip
     app.command()(shared_options(command))
 app.add_typer(grading, name="grade")
+app.add_typer(pack, name="pack")
 
 
 def _show_version(wanted: bool) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
-from minillama.cli.app import note
+from minillama.cli.app import console, note, shared_options
+from minillama.cli.progress import progress
 
 if TYPE_CHECKING:
     from minillama.course.grading.assigning import Handout
@@ -110,3 +111,51 @@ def _lesson(name: str, pack: Path | None, root: Path | None) -> "Lesson":
     if len(found) != 1:
         raise typer.BadParameter(f"lesson is {name!r}, expected one of {', '.join(lessons)}")
     return lessons[found[0]]
+
+
+pack = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+
+
+def check(
+    folder: Annotated[Path, Argument(metavar="DIR", help="The pack.")],
+    seeds: Annotated[int, Option(min=1, help="How many draws of the inputs are tried on each record.")] = 20,
+) -> None:
+    """Put a pack to the tests of the tests; exit code 2 where it has a fault."""
+    from rich.table import Table
+
+    from minillama.course.grading.packs import check_pack
+
+    with progress() as report:
+        found = check_pack(folder, seeds, report)
+    table = Table("task", "kind", "points", "variants", "misconceptions", "right", "wrong", "stray", "faults")
+    for each in found.tasks:
+        task = each.task
+        table.add_row(
+            task.id, task.kind, f"{task.points:g}", str(each.members), str(len(task.misconceptions)), str(each.right),
+            str(each.wrong), str(each.stray), str(len(each.faults)),
+        )  # fmt: skip
+    console().print(table)
+    for fault in found.faults:
+        print(fault)
+    if found.faults:
+        note(f"{len(found.faults)} to mend; then run this again")
+        raise typer.Exit(2)
+    note(f"{len(found.tasks)} records hold, each on {seeds} draws")
+
+
+def new(
+    folder: Annotated[Path, Argument(metavar="DIR", help="To be made; outside of every public repository.")],
+) -> None:
+    """Make a pack of your own from the public example."""
+    from minillama.course.grading.packs import new_pack
+
+    print(new_pack(folder))
+
+
+for command in (check, new):
+    pack.command()(shared_options(command))
+
+
+@pack.callback()
+def _pack() -> None:
+    """Private tasks of a teacher's: `pack new DIR` copies an example, `pack check DIR` tests its tests."""

@@ -36,6 +36,11 @@ def lint_lesson(path: Path) -> list[str]:
     return found
 
 
+def lint_assignment(notebook: Notebook) -> list[str]:
+    """Everything that the notebook of an assignment, or of its solution, lacks, one sentence each."""
+    return [problem for rule in ASSIGNMENT_RULES for problem in rule(notebook)]
+
+
 def has_tag(cell: Notebook, tag: str) -> bool:
     """Is a cell tagged so?"""
     return tag in cell.metadata.get("tags", [])
@@ -164,3 +169,4 @@ def bare_code(node: ast.AST) -> str:
 
 
 RULES: tuple[Rule, ...] = (predictions, moments, attempts, prose, headings, pictures, facts)
+ASSIGNMENT_RULES: tuple[Rule, ...] = (headings, pictures, facts)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 
@@ -119,18 +120,32 @@ def import_pack(pack: Path) -> dict[str, tuple[Task, ...]]:
     Raises:
         ConfigError: there are none.
     """
-    files = sorted((pack / "records").glob("[a-z]*.py"))
-    if not files:
+    modules = import_files(pack / "records", PACKAGE)
+    if not modules:
         raise ConfigError(f"{pack}: no records/*.py, expected a pack: solutions/*.ipynb and records/*.py with TASKS")
-    parent = importlib.util.module_from_spec(importlib.util.spec_from_loader(PACKAGE, None, is_package=True))  # type: ignore[arg-type]
-    parent.__path__ = [str(pack / "records")]
-    for name in [each for each in sys.modules if each.split(".")[0] == PACKAGE]:
+    return {stem: tuple(getattr(module, "TASKS", ())) for stem, module in modules.items()}
+
+
+def import_files(folder: Path, package: str) -> dict[str, ModuleType]:
+    """The Python files of a teacher's folder, imported from where they lie as modules of a package: stem -> module.
+
+    Raises:
+        ConfigError: one of them fails.
+    """
+    parent = importlib.util.module_from_spec(importlib.util.spec_from_loader(package, None, is_package=True))  # type: ignore[arg-type]
+    parent.__path__ = [str(folder)]
+    for name in [each for each in sys.modules if each.split(".")[0] == package]:
         del sys.modules[name]
-    sys.modules[PACKAGE] = parent
-    found: dict[str, tuple[Task, ...]] = {}
-    for file in files:
-        module = importlib.import_module(f"{PACKAGE}.{file.stem}")
-        found[file.stem] = tuple(getattr(module, "TASKS", ()))
+    sys.modules[package] = parent
+    importlib.invalidate_caches()
+    found = {}
+    for file in sorted(folder.glob("[a-z]*.py")):
+        try:
+            found[file.stem] = importlib.import_module(f"{package}.{file.stem}")
+        except Exception as error:  # a teacher's own code may raise anything
+            raise ConfigError(
+                f"{file}: cannot be imported ({type(error).__name__}: {error}): mend it, --debug shows where"
+            ) from error
     return found
 
 
