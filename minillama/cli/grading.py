@@ -12,7 +12,16 @@ from minillama.cli.app import note, shared_options
 from minillama.cli.progress import progress
 
 if TYPE_CHECKING:
+    from minillama.course.grading.marking import Marking
     from minillama.course.grading.records import LearnerResult
+
+CourseOption = Annotated[Path | None, Option(help="The class: course.toml.")]
+AssignmentOption = Annotated[str, Option(help="Which of the class's, where it has more than one.")]
+AdjustOption = Annotated[
+    Path | None, Option(help="Points and comments by hand: manual.csv, or columns learner, task, points, comment.")
+]
+AttemptsOption = Annotated[str | None, Option(help="Which attempt counts: last (the default) or best.")]
+RootOption = Annotated[Path | None, Option(help="The course's folder.")]
 
 
 class Grading(TyperGroup):
@@ -37,40 +46,76 @@ def run(
     seed: Annotated[str, Option(help="Of an earlier run (audit.jsonl), to draw the same inputs.")] = "",
     secret_file: Annotated[Path | None, Option(help="Holds the course's secret: variants for each learner.")] = None,
     lesson: Annotated[str, Option(help="Such as 04; expect this notebook of everybody.")] = "",
-    attempts: Annotated[str, Option(help="Which attempt counts: last or best.")] = "last",
+    course: CourseOption = None,
+    assignment: AssignmentOption = "",
+    adjust: AdjustOption = None,
+    attempts: AttemptsOption = None,
+    only: Annotated[
+        str, Option(metavar="LEARNER|TASK", help="Grade these again, on the same inputs, into the report in --out.")
+    ] = "",
     time_limit: Annotated[float, Option(min=10, help="Seconds for one submission.")] = 300.0,
     limits_only: Annotated[bool, Option("--limits-only", help="Without a sandbox: not tamper-resistant.")] = False,
-    root: Annotated[Path | None, Option(help="The course's folder.")] = None,
+    root: RootOption = None,
 ) -> None:
     """Grade submissions by nbval in a sandbox; the word run may be left out."""
     from minillama.course.grading.class_file import read_secret
     from minillama.course.grading.grading import Plan, grade
     from minillama.course.grading.limits import Limits
+    from minillama.course.grading.repeating import regrade
     from minillama.course.home import course_root
 
-    top = root or course_root()
+    top, marking = root or course_root(), _marking(out, course, assignment, adjust, attempts)
+    if marking.course is not None and marking.assignment is not None:
+        _refuse_beside_course(pack=pack, secret_file=secret_file, lesson=lesson)
+        pack, secret, stem = marking.course.pack, marking.course.secret(), marking.assignment.lesson
+    else:
+        secret, stem = read_secret(secret_file) if secret_file else "", _stem(lesson, pack or top)
     plan = Plan(
         submissions=submissions, out=out, root=top, pack=pack, jobs=jobs, shard=_shard(shard), seed=seed,
-        secret=read_secret(secret_file) if secret_file else "", lesson=_stem(lesson, pack or top), attempts=attempts,
-        limits_only=limits_only, limits=Limits(wall_s=time_limit, cell_s=min(Limits.cell_s, time_limit)),
+        secret=secret, lesson=stem, marking=marking, limits_only=limits_only,
+        limits=Limits(wall_s=time_limit, cell_s=min(Limits.cell_s, time_limit)),
     )  # fmt: skip
-    with progress() as report:
-        results = grade(plan, lambda _, done, total: report(done, total, f"graded {done} of {total}"))
-    _finish(results, out)
+    with progress() as bar:
+
+        def show(_: "LearnerResult", done: int, total: int) -> None:
+            bar(done, total, f"graded {done} of {total}")
+
+        results = regrade(plan, only, show) if only else grade(plan, show)
+    _finish(results, out, marking)
 
 
 def merge(
     parts: Annotated[list[Path], Argument(metavar="REPORTS", help="The --out folders of all shards.")],
     out: Annotated[Path, Option(help="Folder of the report.")],
-    attempts: Annotated[str, Option(help="Which attempt counts: last or best.")] = "last",
+    course: CourseOption = None,
+    assignment: AssignmentOption = "",
+    adjust: AdjustOption = None,
+    attempts: AttemptsOption = None,
+    root: RootOption = None,
 ) -> None:
     """Write the report that one run over everything would have written."""
     from minillama.course.grading.merging import merge as merge_parts
 
-    _finish(merge_parts(parts, out, attempts), out)
+    marking = _over(_marking(out, course, assignment, adjust, attempts), root)
+    _finish(merge_parts(parts, out, marking), out, marking)
 
 
-for command in (run, merge):
+def rewrite(
+    report: Annotated[Path, Argument(help="The --out folder of a run.")],
+    course: CourseOption = None,
+    assignment: AssignmentOption = "",
+    adjust: AdjustOption = None,
+    attempts: AttemptsOption = None,
+    root: RootOption = None,
+) -> None:
+    """Write a report again without grading: after other dates, points or adjustments."""
+    from minillama.course.grading.merging import rewrite as write_again
+
+    marking = _over(_marking(report, course, assignment, adjust, attempts), root)
+    _finish(write_again(report, marking), report, marking)
+
+
+for command in (run, merge, rewrite):
     grading.command()(shared_options(command))
 
 
@@ -79,8 +124,50 @@ def _grade() -> None:
     """Grade assignments: `grade SUBMISSIONS --out REPORT`; `grade run --help` shows its options."""
 
 
-def _finish(results: "Sequence[LearnerResult]", out: Path) -> None:
-    """Say where the grades are, and who has none."""
+def _marking(out: Path, course: Path | None, assignment: str, adjust: Path | None, attempts: str | None) -> "Marking":
+    """What the options say of how results become marks."""
+    from minillama.course.grading.adjusting import gather_adjustments
+    from minillama.course.grading.marking import Marking
+    from minillama.course.grading.reading_class import read_class
+
+    adjustments = gather_adjustments(out, adjust)
+    if course is None:
+        if assignment:
+            raise typer.BadParameter(f"--assignment is {assignment}, expected --course with it: the class's file")
+        return Marking(attempts=attempts or "last", adjustments=adjustments)
+    found = read_class(course)
+    chosen = found.assignment(assignment)
+    return Marking(
+        attempts=attempts or chosen.attempts, course=found, assignment=chosen, adjustments=adjustments
+    )  # fmt: skip
+
+
+def _over(marking: "Marking", root: Path | None) -> "Marking":
+    """The marking with the tasks of its lesson."""
+    if marking.course is None:
+        return marking
+    from minillama.course.grading.grading import marking_over
+    from minillama.course.grading.lessons import load_course
+    from minillama.course.home import course_root
+
+    return marking_over(marking, load_course(root or course_root(), marking.course.pack))
+
+
+def _refuse_beside_course(**options: object) -> None:
+    """With a class, these stand in its file."""
+    for name, value in options.items():
+        if value:
+            option = "--" + name.replace("_", "-")
+            raise typer.BadParameter(f"{option} is {value}, expected it in the file of --course: leave it out here")
+
+
+def _finish(results: "Sequence[LearnerResult]", out: Path, marking: "Marking") -> None:
+    """Say where the grades are, who has none, and what else there is to know."""
+    from minillama.course.grading.marking import remarks
+    from minillama.course.grading.reporting import counted
+
+    for line in remarks(counted(results, marking.attempts), marking):
+        note(line)
     failed = [each.learner for each in results if each.status == "failed"]
     if failed:
         note(f"{len(failed)} could not be graded, {failed[0]} among them: run the same command again")

@@ -19,9 +19,11 @@ from minillama.course.grading.intake import collect
 from minillama.course.grading.journal import Journal
 from minillama.course.grading.lessons import Course, load_course
 from minillama.course.grading.limits import Limits
+from minillama.course.grading.marking import Marking
 from minillama.course.grading.reading import fingerprint
 from minillama.course.grading.records import LearnerResult, Run, Submission
 from minillama.course.grading.reporting import write_report
+from minillama.course.grading.resolving import resolve
 from minillama.course.grading.sandbox import BUBBLEWRAP, LIMITS_ONLY, why_no_bubblewrap
 from minillama.course.grading.untrusted import read_regular
 from minillama.course.grading.worker import Worker, WorkerEndedError
@@ -48,7 +50,7 @@ class Plan:
         lesson: stem of the only notebook expected; empty for any.
         jobs: how many are graded at once.
         shard: (i, n): the i-th of n parts, from 1.
-        attempts: "last" or "best".
+        marking: what makes results marks; a class's tasks are filled in from the course.
         limits: for each submission.
         limits_only: run without bubblewrap, although it is there.
     """
@@ -62,7 +64,7 @@ class Plan:
     lesson: str = ""
     jobs: int = 1
     shard: tuple[int, int] = (1, 1)
-    attempts: str = "last"
+    marking: Marking = field(default_factory=Marking)
     limits: Limits = field(default_factory=Limits)
     limits_only: bool = False
 
@@ -74,8 +76,6 @@ class Plan:
             raise ConfigError("a shard needs --seed, the same for all of them: 32 hexadecimal digits")
         if self.jobs < 1:
             raise ConfigError(f"jobs is {self.jobs}, expected at least 1")
-        if self.attempts not in ("last", "best"):
-            raise ConfigError(f"attempts is {self.attempts!r}, expected last or best")
 
 
 def grade(plan: Plan, report: Callable[[LearnerResult, int, int], None] | None = None) -> list[LearnerResult]:
@@ -85,19 +85,17 @@ def grade(plan: Plan, report: Callable[[LearnerResult, int, int], None] | None =
         plan: see Plan.
         report: called after each submission, with the result, how many are done and of how many.
 
+    Returns:
+        The results as they count.
+
     Raises:
         ConfigError, DataError: the plan cannot be carried out.
     """
-    course = load_course(plan.root, plan.pack)
-    if plan.lesson and plan.lesson not in course.lessons:
-        raise ConfigError(f"lesson is {plan.lesson!r}, expected one of {', '.join(sorted(course.lessons))}")
-    why = "it was not asked for" if plan.limits_only else why_no_bubblewrap()
-    if why:
-        logger.warning("NOT TAMPER-RESISTANT: submissions run with limits only, because %s", why)
+    course, marking, sandbox = prepare(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="handed-in-") as scratch:
-        submissions = _part(collect(plan.submissions, Path(scratch)), plan.shard)
-        run, done = _resume(plan, course, submissions, LIMITS_ONLY if why else BUBBLEWRAP)
+        submissions = handed_in(plan, Path(scratch))
+        run, done = _resume(plan, course, submissions, sandbox)
         journal = Journal(plan.out)
         waiting = [each for each in submissions if (each.learner, each.attempt) not in done]
 
@@ -107,10 +105,53 @@ def grade(plan: Plan, report: Callable[[LearnerResult, int, int], None] | None =
             if report is not None:
                 report(result, len(done), len(submissions))
 
-        _grade_all(waiting, _setting(plan, run), plan.jobs, keep)
+        grade_all(waiting, setting_of(plan, run), plan.jobs, keep)
     results = [result for result, _ in done.values()]
-    write_report(plan.out, run, results, {key: seconds for key, (_, seconds) in done.items()}, plan.attempts)
-    return sorted(results, key=lambda each: (each.learner, each.attempt))
+    seconds = {key: each for key, (_, each) in done.items()}
+    return write_report(plan.out, run, results, seconds, marking, journal.regrades())
+
+
+def prepare(plan: Plan) -> tuple[Course, Marking, str]:
+    """What can be graded, how it is marked, and the kind of sandbox that there is.
+
+    Raises:
+        ConfigError: the course, the pack or the class does not hold what the plan asks for.
+    """
+    course = load_course(plan.root, plan.pack)
+    if plan.lesson and plan.lesson not in course.lessons:
+        raise ConfigError(f"lesson is {plan.lesson!r}, expected one of {', '.join(sorted(course.lessons))}")
+    marking = marking_over(plan.marking, course)
+    why = "it was not asked for" if plan.limits_only else why_no_bubblewrap()
+    if why:
+        logger.warning("NOT TAMPER-RESISTANT: submissions run with limits only, because %s", why)
+    return course, marking, LIMITS_ONLY if why else BUBBLEWRAP
+
+
+def marking_over(marking: Marking, course: Course) -> Marking:
+    """A marking with the tasks of its assignment's lesson.
+
+    Raises:
+        ConfigError: the course lacks the lesson, or the lesson a task.
+    """
+    if marking.assignment is None:
+        return marking
+    lesson = course.lessons.get(marking.assignment.lesson)
+    if lesson is None:
+        known = ", ".join(sorted(course.lessons))
+        raise ConfigError(f"lesson is {marking.assignment.lesson!r}, expected one of {known}")
+    return marking.over(lesson.tasks)
+
+
+def handed_in(plan: Plan, scratch: Path) -> list[Submission]:
+    """What the plan is to grade: the submissions of its shard, in a class under its names.
+
+    Raises:
+        DataError: nothing there can be a submission.
+    """
+    found, marking = collect(plan.submissions, scratch), plan.marking
+    if marking.course is not None and marking.assignment is not None:
+        found = resolve(found, marking.course, marking.assignment, plan.submissions)
+    return _part(found, plan.shard)
 
 
 def _part(submissions: Sequence[Submission], shard: tuple[int, int]) -> list[Submission]:
@@ -124,12 +165,11 @@ def _resume(
     plan: Plan, course: Course, submissions: Sequence[Submission], sandbox: str
 ) -> tuple[Run, dict[tuple[str, int], tuple[LearnerResult, float]]]:
     """What this run goes on with: an earlier one of the same, or nothing yet."""
-    versions = {name: _version(name) for name in VERSIONS} | {"python": platform.python_version()}
     fresh = Run(
         seed=check_seed(plan.seed) if plan.seed else new_seed(), course=course.digest, pack=course.pack_digest,
-        versions=versions, sandbox=sandbox, shard=plan.shard,
+        versions=versions(), sandbox=sandbox, shard=plan.shard,
     )  # fmt: skip
-    tag = _tag(submissions, plan)
+    tag = tag_of(submissions, plan)
     journal = Journal(plan.out)
     before = journal.read()
     if before is None:
@@ -142,6 +182,11 @@ def _resume(
     return run, finished
 
 
+def versions() -> dict[str, str]:
+    """Of everything that a grade may hang on."""
+    return {name: _version(name) for name in VERSIONS} | {"python": platform.python_version()}
+
+
 def _version(name: str) -> str:
     try:
         return importlib.metadata.version(name)
@@ -149,7 +194,7 @@ def _version(name: str) -> str:
         return ""
 
 
-def _tag(submissions: Sequence[Submission], plan: Plan) -> str:
+def tag_of(submissions: Sequence[Submission], plan: Plan) -> str:
     """A digest of what is graded, and of what decides how."""
     found = hashlib.sha256(f"{plan.lesson}\0{asdict(plan.limits)}".encode())
     found.update(digest(plan.secret or "-", "tag"))
@@ -162,7 +207,7 @@ def _tag(submissions: Sequence[Submission], plan: Plan) -> str:
     return found.hexdigest()
 
 
-def _setting(plan: Plan, run: Run) -> dict[str, Any]:
+def setting_of(plan: Plan, run: Run) -> dict[str, Any]:
     """What a worker is told once."""
     return {
         "root": str(plan.root.resolve()), "pack": str(plan.pack.resolve()) if plan.pack else "", "seed": run.seed,
@@ -170,7 +215,7 @@ def _setting(plan: Plan, run: Run) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _grade_all(
+def grade_all(
     waiting: Sequence[Submission], setting: dict[str, Any], jobs: int, keep: Callable[[LearnerResult, float], None]
 ) -> None:
     """Give each submission to the next worker that is free; `keep` is called for one at a time."""

@@ -59,7 +59,7 @@ def collect(source: Path, scratch: Path) -> list[Submission]:
     submissions = list(_submissions(found, people, scratch))
     if not submissions:
         raise DataError(f"{source}: holds no notebooks, expected one .ipynb file a learner")
-    return _number(_tell_apart(submissions))
+    return number_attempts(_tell_apart(submissions))
 
 
 def _without_common_folder(found: list[tuple[PurePosixPath, Path, str]]) -> list[tuple[PurePosixPath, Path, str]]:
@@ -143,7 +143,7 @@ def _tell_apart(submissions: list[Submission]) -> list[Submission]:
     ]  # fmt: skip
 
 
-def _number(submissions: list[Submission]) -> list[Submission]:
+def number_attempts(submissions: list[Submission]) -> list[Submission]:
     """Count each learner's files, in the order of their times and names."""
     counts: dict[str, int] = defaultdict(int)
     numbered = []

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,30 @@ class Journal:
             return None
         try:
             run, tag = from_json(Run, lines[0]["run"]), str(lines[0]["tag"])
-            found = [(from_json(LearnerResult, each["result"]), float(each["seconds"])) for each in lines[1:]]
-        except (KeyError, TypeError, ValueError) as error:
+            found: dict[tuple[str, int], tuple[LearnerResult, float]] = {}
+            for line in lines[1:]:
+                tag = str(line.get("tag", tag))
+                for each in line["results"] if "regrade" in line else [line]:
+                    result = from_json(LearnerResult, each["result"])
+                    found[result.learner, result.attempt] = (result, float(each["seconds"]))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{self.path}: not a journal of minillama grade: choose another --out") from error
-        return run, tag, {(result.learner, result.attempt): (result, seconds) for result, seconds in found}
+        return run, tag, found
+
+    def regrades(self) -> list[dict[str, Any]]:
+        """What was graded again, in order, as the audit says it."""
+        return [line["regrade"] for line in self._lines() if isinstance(line.get("regrade"), dict)]
+
+    def add_regrade(self, entry: Mapping[str, Any], tag: str, results: Iterable[tuple[LearnerResult, float]]) -> None:
+        """Put results in the place of earlier ones: all of them, or where this is cut off, none.
+
+        Args:
+            entry: what the audit is to say.
+            tag: of what the journal holds from now on.
+            results: and the seconds that each took.
+        """
+        listed = [{"result": to_json(result), "seconds": seconds} for result, seconds in results]
+        self._append({"regrade": dict(entry), "tag": tag, "results": listed})
 
     def add(self, result: LearnerResult, seconds: float) -> None:
         """Keep one result."""

@@ -1,29 +1,30 @@
-"""The parts of one run, graded on several machines, as the report of one."""
+"""The parts of one run, graded on several machines, as the report of one; and a report written again."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from minillama.course.grading.journal import Journal
+from minillama.course.grading.marking import Marking
 from minillama.course.grading.records import LearnerResult, Run
 from minillama.course.grading.reporting import write_report
 from minillama.errors import ConfigError, DataError
 
 
-def merge(parts: Sequence[Path], out: Path, attempts: str = "last") -> list[LearnerResult]:
+def merge(parts: Sequence[Path], out: Path, marking: Marking) -> list[LearnerResult]:
     """Write the report that one run over everything would have written.
 
     Args:
         parts: the folders of the shards' reports, in any order.
         out: folder of the report.
-        attempts: "last" or "best".
+        marking: what makes them marks, over the tasks of its assignment.
 
     Raises:
-        ConfigError: no parts, or an unknown rule.
+        ConfigError: no parts.
         DataError: the parts do not belong together, or some are missing.
     """
-    if not parts or attempts not in ("last", "best"):
-        raise ConfigError("merge takes the folders of all shards, and attempts that are last or best")
+    if not parts:
+        raise ConfigError("got no reports, expected the folders of all shards")
     found = [(part, *_read(part)) for part in parts]
     first = replace(found[0][1], shard=(1, 1))
     numbers = {run.shard[1] for _, run, _ in found}
@@ -39,13 +40,32 @@ def merge(parts: Sequence[Path], out: Path, attempts: str = "last") -> list[Lear
     done = {key: each for _, _, results in found for key, each in results.items()}
     results = [result for result, _ in done.values()]
     out.mkdir(parents=True, exist_ok=True)
-    write_report(out, first, results, {key: seconds for key, (_, seconds) in done.items()}, attempts)
-    return sorted(results, key=lambda each: (each.learner, each.attempt))
+    in_order = [part for part, _, _ in sorted(found, key=lambda each: each[1].shard)]
+    again = [line for part in in_order for line in Journal(part).regrades()]
+    return write_report(out, first, results, {key: seconds for key, (_, seconds) in done.items()}, marking, again)
+
+
+def rewrite(report: Path, marking: Marking) -> list[LearnerResult]:
+    """Write a report again, from what was graded, with other dates, points or adjustments.
+
+    Args:
+        report: its folder.
+        marking: what makes them marks, over the tasks of its assignment.
+
+    Returns:
+        The results as they count.
+
+    Raises:
+        DataError: there is no such report, or an adjustment does not fit.
+    """
+    run, done = _read(report)
+    seconds = {key: each for key, (_, each) in done.items()}
+    return write_report(report, run, [each for each, _ in done.values()], seconds, marking, Journal(report).regrades())
 
 
 def _read(part: Path) -> tuple[Run, dict[tuple[str, int], tuple[LearnerResult, float]]]:
     found = Journal(part).read()
     if found is None:
-        raise DataError(f"{part}: holds no journal, expected the --out folder of a shard")
+        raise DataError(f"{part}: holds no journal, expected the --out folder of minillama grade")
     run, _, results = found
     return run, results
