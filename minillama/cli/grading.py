@@ -115,7 +115,38 @@ def rewrite(
     _finish(write_again(report, marking), report, marking)
 
 
-for command in (run, merge, rewrite):
+def fill(
+    report: Annotated[Path, Argument(help="The --out folder of a run.")],
+    out: Annotated[Path, Option(help="CSV file to write; never the export itself.")],
+    canvas: Annotated[Path | None, Option(metavar="EXPORT.csv", help="The gradebook as Canvas exports it.")] = None,
+    moodle: Annotated[Path | None, Option(metavar="EXPORT.csv", help="Moodle's grading worksheet or export.")] = None,
+    column: Annotated[
+        str, Option(help='Of the export, to fill: "Norms (123)"; Moodle\'s is "Grade" if left out.')
+    ] = "",
+    zeros: Annotated[
+        bool, Option("--zeros", help="0 for who handed in nothing, instead of leaving their cell.")
+    ] = False,
+) -> None:
+    """Put the totals into a teacher's own export of Canvas or Moodle, one column and nothing else."""
+    from minillama.course.grading import filling
+    from minillama.files import new_file
+
+    if (canvas is None) == (moodle is None):
+        raise typer.BadParameter("got no export or two of them, expected --canvas EXPORT.csv or --moodle EXPORT.csv")
+    export, platform = (canvas, filling.CANVAS) if canvas is not None else (moodle, filling.MOODLE)
+    assert export is not None
+    if out.exists() and export.exists() and out.samefile(export):
+        raise typer.BadParameter(f"--out is {out}, which is the export itself: name another file")
+    made = filling.fill(report, export, platform, column, zeros)
+    with new_file(out) as file:
+        file.write(made.text.encode("utf-8"))
+    note(f"filled {made.filled} cells")
+    for line in made.remarks:
+        note(line)
+    print(out)
+
+
+for command in (run, merge, rewrite, fill):
     grading.command()(shared_options(command))
 
 
