@@ -5,6 +5,7 @@
     rebuilding   the pristine notebook with these cells, and a cell after each that shows what the answer gives
     environment  the graded machine's minillama: without the pieces under test, without records and solutions
     sandbox      where the kernel runs: bubblewrap, or limits alone; watching ends what breaks a limit
+    calling      what an answer's source says that it calls: what its own process could hide
     plugin       nbval runs the rebuilt notebook; what the kernel shows is judged here, against the reference
     engine       one submission -> LearnerResult, in a process of its own
     grading      all submissions -> a report; resumes, shards
