@@ -7,7 +7,6 @@ call. The process listens at a socket that the sandbox sees, takes values and gi
 import contextlib
 import json
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -126,6 +125,8 @@ def _serve(order: dict[str, Any]) -> int:
         listener.close()
         return child
     try:
+        import resource
+
         from minillama.course.grading.limits import die_with_parent
 
         die_with_parent()

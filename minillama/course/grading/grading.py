@@ -6,7 +6,7 @@ import importlib.metadata
 import logging
 import platform
 import queue
-import tempfile
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from minillama.course.grading.drawing import check_seed, digest, new_seed
+from minillama.course.grading.folders import Scratch
 from minillama.course.grading.intake import collect
 from minillama.course.grading.journal import Journal
 from minillama.course.grading.lessons import Course, load_course
@@ -93,8 +94,8 @@ def grade(plan: Plan, report: Callable[[LearnerResult, int, int], None] | None =
     """
     course, marking, sandbox = prepare(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="handed-in-") as scratch:
-        submissions = handed_in(plan, Path(scratch))
+    with contextlib.closing(Scratch()) as scratch:
+        submissions = handed_in(plan, scratch.path)
         run, done = _resume(plan, course, submissions, sandbox)
         journal = Journal(plan.out)
         waiting = [each for each in submissions if (each.learner, each.attempt) not in done]
@@ -115,8 +116,10 @@ def prepare(plan: Plan) -> tuple[Course, Marking, str]:
     """What can be graded, how it is marked, and the kind of sandbox that there is.
 
     Raises:
-        ConfigError: the course, the pack or the class does not hold what the plan asks for.
+        ConfigError: the course, the pack or the class does not hold what the plan asks for, or nothing runs here.
     """
+    if sys.platform == "win32":
+        raise ConfigError("minillama grade needs Linux or macOS: on Windows, run it inside WSL")
     course = load_course(plan.root, plan.pack)
     if plan.lesson and plan.lesson not in course.lessons:
         raise ConfigError(f"lesson is {plan.lesson!r}, expected one of {', '.join(sorted(course.lessons))}")

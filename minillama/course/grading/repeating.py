@@ -1,12 +1,12 @@
 """Grading one learner or one task again, into a report that is there: on the same inputs, and nothing else changes."""
 
-import tempfile
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from minillama.course.grading.drawing import check_seed, pseudonym
+from minillama.course.grading.folders import Scratch
 from minillama.course.grading.grading import Plan, grade_all, handed_in, prepare, setting_of, tag_of, versions
 from minillama.course.grading.journal import Journal
 from minillama.course.grading.lessons import Course
@@ -52,8 +52,8 @@ def regrade(
         raise ConfigError(
             f"shard is {plan.shard[0]}/{plan.shard[1]}, expected the report's {run.shard[0]}/{run.shard[1]}"
         )
-    with tempfile.TemporaryDirectory(prefix="handed-in-") as scratch:
-        submissions = handed_in(plan, Path(scratch))
+    with contextlib.closing(Scratch()) as scratch:
+        submissions = handed_in(plan, scratch.path)
         task, learner = _meant(only, plan, course, submissions)
         chosen = [each for each in submissions if _is_meant(each, task, learner, done)]
         fresh = _grade(plan, replace(run, sandbox=sandbox), chosen, report)
