@@ -7,6 +7,7 @@ an answer returns becomes plain at once, so that nothing of the learner's is cal
 import base64
 import io
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -95,10 +96,9 @@ def to_plain(value: Any, depth: int = 0) -> Any:
 
 
 def _to_array(value: Any) -> Array | None:
-    import torch
-
+    torch = sys.modules.get("torch")  # where nobody has imported it there are no tensors
     try:
-        if isinstance(value, torch.Tensor):
+        if torch is not None and isinstance(value, torch.Tensor):
             if value.numel() > MAX_ELEMENTS or value.is_meta or value.is_complex():
                 return None
             dtype = str(value.dtype).removeprefix("torch.")

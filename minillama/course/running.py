@@ -18,6 +18,7 @@ from minillama.course.plain import Array, to_input, to_plain
 from minillama.course.record import Case, Task
 from minillama.course.tracing import ForbiddenCallError, blame, forbid
 
+Limit = Callable[[float], contextlib.AbstractContextManager[None]]
 MAX_PRINTED = 2_000  # characters that are kept
 
 
@@ -68,19 +69,20 @@ class _Beginning(io.TextIOBase):
         return len(text)
 
 
-def observe(task: Task, answer: Any, cases: Sequence[Case]) -> list[Observation]:
+def observe(task: Task, answer: Any, cases: Sequence[Case], limit: Limit | None = None) -> list[Observation]:
     """Run an answer on every case; after a call that takes too long, or a stub, the rest is not tried.
 
     Args:
         task: its kind, driver, framework and time limit are used, never its reference.
         answer: a function or class; for a trace, a dict from question to value.
         cases: what to try.
+        limit: raises OutOfTimeError in its block after so many seconds; by the clock where none is given.
     """
     if task.kind in ("trace", "experiment"):
         return [_observe_value(answer, case) for case in cases]
     found: list[Observation] = []
     for case in cases:
-        found.append(_observe_call(task, answer, case))
+        found.append(_observe_call(task, answer, case, limit or limit_by_clock))
         if found[-1].kind in ("too slow", "stub", "forbidden"):
             break
     return found
@@ -91,7 +93,7 @@ def _observe_value(answer: Any, case: Case) -> Observation:
     return Observation(kind="stub") if value is ... else Observation(output=to_plain(value))
 
 
-def _observe_call(task: Task, answer: Any, case: Case) -> Observation:
+def _observe_call(task: Task, answer: Any, case: Case, limit: Limit) -> Observation:
     inputs = [to_input(value, task.framework) for value in case.args]
     beginning, started = _Beginning(), time.perf_counter()
     output: Any = None
@@ -100,7 +102,7 @@ def _observe_call(task: Task, answer: Any, case: Case) -> Observation:
         with (
             contextlib.redirect_stdout(beginning),
             contextlib.redirect_stderr(beginning),
-            _limit(task.time_limit_s),
+            limit(task.time_limit_s),
             forbid(task.forbidden),
         ):
             output = to_plain(DRIVERS[task.driver](answer, *inputs))
@@ -143,26 +145,42 @@ def _unchanged(value: Any, given: Any) -> bool:
 
 
 @contextlib.contextmanager
-def _limit(seconds: float) -> Iterator[None]:
+def limit_by_clock(seconds: float) -> Iterator[None]:
     """Raise OutOfTimeError in the block after so long, and again every second until it listens."""
     in_main = threading.current_thread() is threading.main_thread()
-    limit = _limit_by_signal if in_main and hasattr(signal, "setitimer") else _limit_by_thread
-    with limit(seconds):
+    if in_main and hasattr(signal, "setitimer"):
+        with _limit_by_signal(signal.ITIMER_REAL, signal.SIGALRM, seconds):
+            yield
+    else:
+        with _limit_by_thread(seconds):
+            yield
+
+
+@contextlib.contextmanager
+def limit_by_processor(seconds: float, patience: float) -> Iterator[None]:
+    """The same after so many seconds of this process's processor time, or `patience` times as many by the clock.
+
+    Only for the main thread, where there are alarms, of a process that does nothing else.
+    """
+    with (
+        _limit_by_signal(signal.ITIMER_PROF, signal.SIGPROF, seconds),
+        _limit_by_signal(signal.ITIMER_REAL, signal.SIGALRM, seconds * patience),
+    ):
         yield
 
 
 @contextlib.contextmanager
-def _limit_by_signal(seconds: float) -> Iterator[None]:
+def _limit_by_signal(timer: int, number: int, seconds: float) -> Iterator[None]:
     def stop(*_: Any) -> None:
         raise OutOfTimeError
 
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    previous = signal.signal(number, stop)
+    signal.setitimer(timer, seconds, 1.0)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(timer, 0)
+        signal.signal(number, previous)
 
 
 @contextlib.contextmanager

@@ -84,7 +84,7 @@ def _arrays(value: Any) -> Any:
     return type(value)(_arrays(each) for each in value) if isinstance(value, tuple | list) else value
 
 
-def ask(task: Task, seed: int, nonce: str, talk: str = TALK) -> Asked:
+def ask(task: Task, seed: int, nonce: str, talk: str = TALK, patience: float = 2.0) -> Asked:
     """The cell that calls a learner's answer on everything that judges it.
 
     Args:
@@ -92,9 +92,13 @@ def ask(task: Task, seed: int, nonce: str, talk: str = TALK) -> Asked:
         seed: of the inputs.
         nonce: of this cell.
         talk: the folder of the candidates' sockets, as the answer's process sees it.
+        patience: how many times longer than its processor time a call may take by the clock.
     """
     inputs = _Inputs(task)
-    cases = [[case.name, [inputs.encode(each) for each in case.args]] for case in task.plan(seed).cases]
+    named = task.kind in ("trace", "experiment")  # whose answers are looked up by name; to others it would tell much
+    cases = [
+        [case.name if named else "", [inputs.encode(each) for each in case.args]] for case in task.plan(seed).cases
+    ]
     asked = {
         "nonce": nonce,
         "call": {
@@ -102,6 +106,7 @@ def ask(task: Task, seed: int, nonce: str, talk: str = TALK) -> Asked:
             "forbidden": list(task.forbidden),
         },
         "cases": cases,
+        "patience": patience,
         "factories": "\n\n".join(inputs.factories.values()) if inputs.factories else None,
         "candidates": {"socket": f"{talk}/{nonce}", "token": nonce} if inputs.candidates else None,
     }  # fmt: skip

@@ -10,19 +10,22 @@ import nbformat
 
 from minillama.course.grading import plugin
 from minillama.course.grading.asking import ask
+from minillama.course.grading.calling import evasive_names, forbidden_call
 from minillama.course.grading.candidates import Candidates
 from minillama.course.grading.drawing import digest, input_seed, task_of, variant_of
 from minillama.course.grading.environment import Environment, build
+from minillama.course.grading.folders import Scratch
 from minillama.course.grading.lessons import Course, Lesson
 from minillama.course.grading.limits import Limits
 from minillama.course.grading.reading import Answers, Cell, fingerprint, matches, pick_answers, read_cells
 from minillama.course.grading.rebuilding import rebuild
-from minillama.course.grading.records import LearnerResult, Submission
+from minillama.course.grading.records import LearnerResult, Submission, TaskOutcome
 from minillama.course.grading.sandbox import Place
 from minillama.course.grading.similarity.prints import Known, known_prints, prints_of_answers
 from minillama.course.grading.telling import bare
 from minillama.course.grading.untrusted import read_regular
 from minillama.course.grading.watching import end_strays
+from minillama.course.record import Task
 from minillama.errors import DataError
 
 
@@ -56,8 +59,9 @@ class Engine:
 
     def __init__(self, course: Course, rules: Rules, pack: Path | None = None) -> None:
         self.course, self.rules = course, rules
-        self.scratch = Path(tempfile.mkdtemp(prefix="graded-"))
-        self.scratch.chmod(0o711)
+        self.folder = Scratch()
+        self.scratch = self.folder.path
+        self.scratch.chmod(0o711)  # the sandbox may be another user
         self.talk = self.scratch / "talk"
         self.talk.mkdir(mode=0o711)
         self.candidates = Candidates(self.talk, pack)
@@ -67,7 +71,7 @@ class Engine:
     def close(self) -> None:
         """End what runs beside, and take away what was written."""
         self.candidates.stop()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.folder.close()
 
     def grade(self, submission: Submission) -> LearnerResult:
         """The result of one submission; whatever its file holds, there is one."""
@@ -114,7 +118,8 @@ class Engine:
         )
         seeds = {name: input_seed(self.rules.seed, name) for name in tasks}
         asked = {
-            name: ask(task, seeds[name], self._nonce(result, name), place.talk_inside) for name, task in tasks.items()
+            name: ask(task, seeds[name], self._nonce(result, name), place.talk_inside, self.rules.limits.patience)
+            for name, task in tasks.items()
         }
         grading = plugin.Grading(
             place=place, limits=self.rules.limits, tasks=tasks, asked=asked, seeds=seeds,
@@ -129,9 +134,10 @@ class Engine:
                 status = "lost" if name in answers.sources else "missing"
                 words = "Not graded: its kernel had ended." if status == "lost" else "The file holds no such answer."
                 outcome = bare(task, status, sentence=words)
+            outcome = _as_written(task, outcome, lesson, answers.sources)
             outcomes.append(replace(outcome, variant=variants[name], section=lesson.sections.get(name, "")))
         return replace(
-            result, outcomes=tuple(outcomes), notes=(*result.notes, *grading.notes),
+            result, outcomes=tuple(outcomes), notes=(*result.notes, *_evasive(answers), *grading.notes),
             prints=prints_of_answers(answers.sources, tasks, self._known_prints(lesson)),
         )  # fmt: skip
 
@@ -158,3 +164,22 @@ class Engine:
     def _nonce(self, result: LearnerResult, task: str) -> str:
         """What the output of one cell has to bear: nobody's but this submission's."""
         return digest(self.rules.seed, "nonce", result.learner, result.sha256, str(result.attempt), task)[:8].hex()
+
+
+def _as_written(task: Task, outcome: TaskOutcome, lesson: Lesson, sources: Mapping[str, str]) -> TaskOutcome:
+    """An outcome, or another where the answer's source calls what its process did not see it call."""
+    if not task.forbidden or not outcome.credit:
+        return outcome
+    setup = "\n".join(cell.source for cell in lesson.notebook.cells if cell.cell_type == "code")
+    found = forbidden_call(sources[task.id], task.name, task.forbidden, setup)
+    return (
+        bare(task, "forbidden", sentence=f"Its source calls {found}, which does the whole task.") if found else outcome
+    )
+
+
+def _evasive(answers: Answers) -> list[str]:
+    """Notes on answers that a person should read."""
+    found = {task: evasive_names(source) for task, source in answers.sources.items()}
+    return [
+        f"{task}: read it; it uses {', '.join(names)}, which no answer needs." for task, names in found.items() if names
+    ]

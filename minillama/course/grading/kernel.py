@@ -19,13 +19,14 @@ from nbval.kernel import RunningKernel
 
 from minillama.course.grading.limits import Limits
 from minillama.course.grading.sandbox import START_SECONDS, Place, Sandbox
-from minillama.course.grading.watching import Watch
+from minillama.course.grading.watching import TOO_LONG, Watch
 
 SLICE_S = 0.05
 MAX_MESSAGE_BYTES = 16 << 20
 SOCKETS = ("s-1", "s-2", "s-3", "s-4", "s-5")
 SEND_MS = 5000  # a kernel that has ended never takes what is sent to it
-START_TIMES = 3  # as long as usual, for a machine that is busy
+START_TIMES = 9  # as long as usual, for a machine that is busy: nothing of the learner's runs by then
+HEADERS_BYTES = 512  # of a message: what it has beside its content
 
 
 @cache
@@ -50,7 +51,7 @@ class SandboxedKernel(RunningKernel):
     def __init__(self, place: Place, limits: Limits, deadline: float) -> None:
         self.limits, self.deadline, self.said = limits, deadline, 0
         self.cell_deadline = deadline
-        self.reason = ""
+        self.reason, self.ready = "", False
         self.waiting: deque[Any] = deque()  # messages that came while another was waited for
         self.sandbox = Sandbox(place, limits)
         self.watch = Watch(self.sandbox, limits, deadline)
@@ -59,8 +60,9 @@ class SandboxedKernel(RunningKernel):
             self._wait_for_sockets()
             self.kc.load_connection_info(self.sandbox.connection(outer=True))  # type: ignore[arg-type]
             self.kc.start_channels(hb=False, stdin=False)
-            self.start_cell(START_SECONDS * START_TIMES)
+            self.cell_deadline = min(time.monotonic() + START_SECONDS * START_TIMES, self.deadline)
             self._ensure_iopub_up()
+            self.ready = True
         except (Empty, RuntimeError) as error:
             self.stop()
             raise RuntimeError(f"the kernel did not start: {self.watch.reason or error}") from error
@@ -74,9 +76,10 @@ class SandboxedKernel(RunningKernel):
                 raise RuntimeError("it ended, or took too long")
             time.sleep(0.02)
 
-    def start_cell(self, seconds: float) -> None:
-        """Give what comes next so much time."""
-        self.cell_deadline = min(time.monotonic() + seconds, self.deadline)
+    def start_cell(self) -> None:
+        """Give what comes next a cell's time: by the clock here, and of the processor where it is watched."""
+        self.cell_deadline = min(time.monotonic() + self.limits.cell_s * self.limits.patience, self.deadline)
+        self.watch.start_cell()
 
     def get_message(self, stream: str, timeout: float | None = None) -> Any:
         """The next message; Empty as soon as none can come in time.
@@ -84,6 +87,8 @@ class SandboxedKernel(RunningKernel):
         Raises:
             queue.Empty: the kernel has ended, the time is up, it has said too much, or nothing that can be understood.
         """
+        if stream == "shell" and not self.ready:
+            timeout = None  # nbval's ten seconds are short for a kernel that starts on a busy machine
         end = min(self.cell_deadline, time.monotonic() + timeout if timeout is not None else self.cell_deadline)
         while True:
             alive, left = self.sandbox.is_alive(), end - time.monotonic()
@@ -93,7 +98,7 @@ class SandboxedKernel(RunningKernel):
                 return self.waiting.popleft()
             if left <= 0:
                 if time.monotonic() >= self.cell_deadline:
-                    self._end("a cell took too long")
+                    self._end(TOO_LONG)
                 raise Empty
             try:
                 return self._receive(stream, min(left, SLICE_S))
@@ -110,14 +115,18 @@ class SandboxedKernel(RunningKernel):
         get = self.kc.get_iopub_msg if stream == "iopub" else self.kc.get_shell_msg
         try:
             message = get(timeout=timeout)
+            self.said += _size(message["content"]) + HEADERS_BYTES
+            leaves = stream == "shell" and asks_to_end(message["content"])
         except Empty:
             raise
         except Exception as error:  # forged or damaged: whatever deserialising hostile bytes may raise
             self._end(f"it sent a message that is none ({type(error).__name__})")
             raise Empty from error
-        self.said += _size(message.get("content"))
         if self.said > self.limits.output_bytes:
             self._end(f"it sent more than {self.limits.output_bytes >> 20} MB of output")
+            raise Empty
+        if leaves:
+            self._end("its process ended")
             raise Empty
         return message
 
@@ -159,13 +168,21 @@ class SandboxedKernel(RunningKernel):
     def interrupt(self) -> None:
         """nbval asks for it when no reply comes: whoever ignores its own time limit is ended."""
         if self.is_alive():
-            self._end("a cell took too long")
+            self._end(TOO_LONG)
 
     def stop(self) -> None:
         """End the kernel and everything that belongs to it; may be called again."""
         self.watch.stop()
         self.sandbox.kill()
         self.kc.stop_channels()
+
+
+def asks_to_end(content: Any) -> bool:
+    """Does a reply say that its cell called quit()? Such a kernel ends soon, amid whatever comes next."""
+    payload = content.get("payload") if isinstance(content, dict) else None
+    return isinstance(payload, list) and any(
+        isinstance(each, dict) and each.get("source") == "ask_exit" for each in payload
+    )
 
 
 def _size(content: Any) -> int:

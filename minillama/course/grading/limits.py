@@ -15,7 +15,8 @@ class Limits:
 
     Args:
         wall_s: seconds for all of it.
-        cell_s: seconds for one cell.
+        cell_s: seconds of processor time for one cell, of all its processes together.
+        patience: how many times as long it may take by the clock: for a busy machine, and for answers that wait.
         cpu_s: seconds of processor time, for each process.
         memory_bytes: resident memory of all its processes; also the most private memory that one of them may ask for.
         processes: how many processes and threads.
@@ -27,6 +28,7 @@ class Limits:
 
     wall_s: float = 300.0
     cell_s: float = 90.0
+    patience: float = 2.0
     cpu_s: int = 300
     memory_bytes: int = 2 << 30
     processes: int = 64

@@ -12,7 +12,7 @@ from minillama.errors import DataError
 MAX_SOURCE = 200_000  # characters of one answer
 MAX_CELLS = 5_000
 DEFINED = re.compile(r"^(?:(?:async )?def|class)\s+(\w{1,80})|^(\w{1,80})\s*(?::[^=\n]{0,80})?=", re.MULTILINE)
-MARKER = re.compile(r"^(\s*#+\s*)((?:NBVAL|PYTEST_VALIDATE)_\w+\s*)$", re.MULTILINE)
+ORDER = re.compile(r"\s*#[\s#]*(?:NBVAL|PYTEST_VALIDATE)_\w+\s*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +92,16 @@ def matches(cells: Sequence[Cell], wanted: Mapping[str, str]) -> int:
     return sum(cell_id in ids or task in tasks for cell_id, task in wanted.items())
 
 
+def without_orders(source: str) -> str:
+    """A source whose comments give no orders to nbval, which takes for a line whatever Unicode ends one with.
+
+    >>> without_orders("# NBVAL_SKIP\\nx = 1")
+    '# NBVAL_SKIP.\\nx = 1'
+    """
+    lines = source.splitlines(keepends=True)
+    return "".join(f"{line.rstrip()}.{line[len(line.rstrip()) :]}" if ORDER.fullmatch(line) else line for line in lines)
+
+
 def pick_answers(cells: Sequence[Cell], wanted: Mapping[str, str], provided: frozenset[str]) -> Answers:
     """The learner's answers: by the cell's id, and where a tool has changed the ids, by the task in its metadata.
 
@@ -114,9 +124,9 @@ def pick_answers(cells: Sequence[Cell], wanted: Mapping[str, str], provided: fro
         if len(source) > MAX_SOURCE:
             notes.append(f"{task}: its cell has {len(source)} characters, more than the {MAX_SOURCE} that are graded.")
             continue
-        if MARKER.search(source):
+        sources[task] = without_orders(source)
+        if sources[task] != source:
             notes.append(f"{task}: a comment in its cell gives orders to nbval; it is not obeyed.")
-        sources[task] = MARKER.sub(r"\1\2.", source)
     others = [each for i, each in enumerate(cells) if i not in used and each.id not in provided]
     elsewhere = {name for each in others for pair in DEFINED.findall(each.source[:MAX_SOURCE]) for name in pair if name}
     return Answers(sources=sources, notes=tuple(notes), elsewhere=frozenset(elsewhere))

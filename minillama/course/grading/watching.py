@@ -11,7 +11,9 @@ from minillama.course.grading.limits import Limits
 from minillama.course.grading.sandbox import BUBBLEWRAP, Sandbox
 
 PERIOD_S = 0.1
+TOO_LONG = "a cell took too long"
 PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+TICK_S = 1 / (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100)  # the unit of /proc/PID/stat
 
 
 def descendants(number: int) -> list[int]:
@@ -27,6 +29,14 @@ def descendants(number: int) -> list[int]:
                 found += children
                 waiting += children
     return found
+
+
+def _seconds(number: int) -> float:
+    """Processor time of one process, with that of its children that have ended."""
+    with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{number}/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+        return sum(int(each) for each in fields[11:15]) * TICK_S
+    return 0.0
 
 
 def _resident_bytes(number: int) -> int:
@@ -47,9 +57,14 @@ class Watch:
     def __init__(self, sandbox: Sandbox, limits: Limits, deadline: float) -> None:
         self.sandbox, self.limits, self.deadline = sandbox, limits, deadline
         self.reason = ""
+        self._enough_s = float("inf")  # processor time at which the cell that runs has had its share
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def start_cell(self) -> None:
+        """What runs from here on is another cell, with a share of its own."""
+        self._enough_s = self._used_s(self._processes()) + self.limits.cell_s
 
     def stop(self) -> None:
         """Stop watching."""
@@ -66,11 +81,19 @@ class Watch:
                         os.kill(number, signal.SIGKILL)
                 return
 
+    def _processes(self) -> list[int]:
+        return [self.sandbox.process.pid, *descendants(self.sandbox.process.pid)]
+
+    def _used_s(self, processes: list[int]) -> float:
+        return sum(map(_seconds, processes))
+
     def _broken(self) -> str:
         """Which limit is broken, in words."""
         if time.monotonic() > self.deadline:
             return f"all of it took longer than {self.limits.wall_s:.0f} seconds"
-        processes = [self.sandbox.process.pid, *descendants(self.sandbox.process.pid)]
+        processes = self._processes()
+        if self._used_s(processes) > self._enough_s:
+            return TOO_LONG
         if len(processes) > self.limits.processes:
             return f"it had more than {self.limits.processes} processes"
         if sum(map(_resident_bytes, processes)) > self.limits.memory_bytes:

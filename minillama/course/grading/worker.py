@@ -19,7 +19,7 @@ from typing import Any
 from minillama.course.grading.limits import Limits
 from minillama.course.grading.records import LearnerResult, Submission, from_json, to_json
 
-SPARE_S = 120.0  # beyond a submission's own limit: for the worker to start on a busy machine, and to judge
+SPARE_S = 600.0  # beyond a submission's own limit: for the worker to start on a busy machine, and to judge
 
 
 class WorkerEndedError(Exception):

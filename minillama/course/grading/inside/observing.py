@@ -3,17 +3,19 @@
 import json
 import sys
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from IPython.display import publish_display_data
 
-from minillama.course.grading.inside import remote
 from minillama.course.plain import Made, decode, encode
 from minillama.course.record import Case
-from minillama.course.running import observe
+from minillama.course.running import limit_by_processor, observe
 
 MIME = "application/x-minillama-graded"
+REMOTE = "minillama.course.grading.inside.remote"  # brings PyTorch along, and few cells need it
 FACTORIES = "graded_inputs"  # the module that input-making functions are put into
 
 
@@ -33,18 +35,21 @@ def show(answer: Any, text: str) -> None:
 
     Args:
         answer: what the learner's cell defined; ... where it defined nothing of the name.
-        text: JSON: "nonce", "call" (fields of Call), "cases" (names and encoded arguments), "factories" (the source of
-            functions that make inputs, or null) and "candidates" (where functions that are kept elsewhere are called).
+        text: JSON: "nonce", "call" (fields of Call), "cases" (names and encoded arguments), "patience", "factories"
+            (the source of functions that make inputs, or null) and "candidates" (where functions that are kept
+            elsewhere are called, or null).
     """
     asked = json.loads(text)
     _install(asked["factories"])
-    remote.connect(asked["candidates"])
+    if asked["candidates"] is not None:
+        import_module(REMOTE).connect(asked["candidates"])
     cases = [Case(name=name, args=tuple(_input(each) for each in args)) for name, args in asked["cases"]]
     call = Call(**{**asked["call"], "forbidden": tuple(asked["call"]["forbidden"])})
     if answer is ...:
         found = [{"kind": "stub", "error": "its cell defines nothing of this name"}]
     else:
-        seen = observe(call, answer, cases)  # type: ignore[arg-type]
+        limit = partial(limit_by_processor, patience=asked["patience"])
+        seen = observe(call, answer, cases, limit)  # type: ignore[arg-type]
         found = [{**vars(each), "output": encode(each.output)} for each in seen]
     publish_display_data({MIME: {"nonce": asked["nonce"], "observations": found}})
 
@@ -58,7 +63,7 @@ def _install(source: str | None) -> None:
 
 def _input(value: Any) -> Any:
     if isinstance(value, dict) and "candidate" in value:
-        return Made(f"{remote.__name__}:candidate", {"number": value["candidate"]})
+        return Made(f"{REMOTE}:candidate", {"number": value["candidate"]})
     if isinstance(value, dict) and ("tuple" in value or "list" in value):
         ((kind, items),) = value.items()
         return (tuple if kind == "tuple" else list)(_input(each) for each in items)

@@ -45,14 +45,12 @@ def receive(line: Any) -> Any:
     return json.loads(data)
 
 
-def connect(place: dict[str, str] | None) -> None:
-    """Find whoever runs the candidates: {"socket": path, "token": text}; None where a task has none."""
+def connect(place: dict[str, str]) -> None:
+    """Find whoever runs the candidates: {"socket": path, "token": text}."""
     global _line, _token
-    _line = None
-    if place is not None:
-        link = socket.socket(socket.AF_UNIX)
-        link.connect(place["socket"])
-        _line, _token = link.makefile("rwb"), place["token"]
+    link = socket.socket(socket.AF_UNIX)
+    link.connect(place["socket"])
+    _line, _token = link.makefile("rwb"), place["token"]
 
 
 def candidate(number: int) -> Callable[..., Any]:
