@@ -1,68 +1,22 @@
-"""Submissions that try to get points which they have not earned, or to harm; and what has to become of each.
-
-Every attack sits in the answer to one task of lesson 00, TARGET, unless it says otherwise; the other answers are right.
-"""
+"""The attacks of the reference's list, by its numbers; see attacking.py."""
 
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Any
 
-from tests.course.grading.handing_in import ROOT, cell_of, notebook, with_answers
+from tests.course.grading.attacking import CALLED, attack, changed, inside, tagged
+from tests.course.grading.handing_in import (
+    ASKED,
+    HEAD,
+    IMPORTED,
+    RIGHT,
+    ROOT,
+    STUB,
+    TARGET,
+    WRONG,
+    cell_of,
+    with_answers,
+)
 
-TARGET = "start.mean_of_kept"
-WRONG = "def mean_of_kept(losses, keep):\n    return losses.sum()\n"
-FUNCTION = "def mean_of_kept(losses, keep):\n"
-RIGHT = FUNCTION + "    keep = keep[..., 0]\n    return (losses * keep).sum() / keep.sum()\n"
-CALLED = (TARGET, "start.reshape_heads", "start.discourage", "start.test_double", "start.side_by_side")
 KERNEL = {"name": "bash", "argv": ["sh", "-c", "exit 1"]}
-ATTACKS = {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attack:
-    """One submission.
-
-    Args:
-        number: of the reference's list; from 29 on our own.
-        about: in a few words.
-        made: the notebook, or bytes.
-        lost: tasks that earn nothing; all others earn everything.
-        status: of the result.
-        words: that stand in a note or a sentence.
-        printed: what TARGET has printed, where the attack reports what it has found.
-    """
-
-    number: int
-    about: str
-    made: Any
-    lost: tuple[str, ...] = (TARGET,)
-    status: str = "graded"
-    words: str = ""
-    printed: str | None = None
-
-
-def attack(number, about, source="", **more):
-    """Enter an attack; its name is the number and the words."""
-    made = more.pop("made", None)
-    made = with_answers({TARGET: source}) if made is None else made
-    ATTACKS[f"{number:02} {about}"] = Attack(number=number, about=about, made=made, **more)
-
-
-def changed(change, made=None):
-    """A notebook of right answers after some change."""
-    made = deepcopy(made or notebook())
-    change(made)
-    return made
-
-
-def inside(code, then="    return losses.sum()\n"):
-    """An answer that runs some code whenever it is called, and is wrong."""
-    return FUNCTION + "".join(f"    {line}\n" for line in code.strip().split("\n")) + then
-
-
-def tagged(made, task, *tags):
-    cell_of(made, task)["metadata"]["tags"] = list(tags)
-
 
 # 1 to 5: the notebook
 
@@ -87,12 +41,14 @@ def _shuffled(made):
 attack(1, "check cells deleted", made=changed(_no_checks), lost=())
 attack(2, "check cells edited", made=changed(_edited_check, with_answers({TARGET: WRONG})))
 attack(3, "cells reordered and ids doubled", made=changed(_shuffled), words="2 cells claim to be its answer")
-attack(4, "a stub with a comment that skips it", "# NBVAL_SKIP\n" + FUNCTION + "    raise NotImplementedError",
+attack(4, "a stub with a comment that skips it", "# NBVAL_SKIP\n" + STUB,
        words="gives orders to nbval")  # fmt: skip
 attack(4, "a stub tagged raises-exception",
        made=changed(lambda made: tagged(made, TARGET, "answer", "raises-exception", "nbval-skip"),
                     with_answers({TARGET: "# NBVAL_RAISES_EXCEPTION\nraise ValueError"})))  # fmt: skip
 attack(4, "a right answer with a comment that skips it", "# NBVAL_SKIP\n" + RIGHT, lost=())
+attack(4, "an order that stands behind another kind of line end", "# a\u2028# NBVAL_SKIP\n" + STUB,
+       words="gives orders to nbval")  # fmt: skip
 attack(5, "another kernel", lost=(),
        made=changed(lambda made: made["metadata"].update(kernelspec=KERNEL)))  # fmt: skip
 
@@ -133,7 +89,7 @@ attack(8, "os._exit at the top", "import os\nos._exit(0)\n", words="its process 
 attack(8, "a segmentation fault", inside("import ctypes; ctypes.string_at(0)"), words="its process ended")
 attack(9, "an endless loop that ignores every signal it can", inside("""
 import signal
-for number in (signal.SIGINT, signal.SIGALRM, signal.SIGTERM):
+for number in (signal.SIGINT, signal.SIGALRM, signal.SIGPROF, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 while True:
     pass
@@ -170,9 +126,10 @@ attack(13, "a flood of files",
 attack(14, "comparisons patched", """
 import builtins, math, numpy, torch
 yes = lambda *_, **__: True
+import numpy.testing
 torch.allclose = torch.equal = numpy.allclose = numpy.array_equal = math.isclose = builtins.all = builtins.any = yes
 numpy.testing.assert_allclose = numpy.testing.assert_array_equal = lambda *_, **__: None
-""" + WRONG, lost=CALLED)  # fmt: skip
+""" + WRONG, lost=(TARGET,))  # fmt: skip
 attack(15, "an object that equals everything", """
 class Yes:
     __eq__ = __lt__ = __gt__ = __le__ = __ge__ = lambda *_: True
@@ -183,16 +140,17 @@ def mean_of_kept(losses, keep):
     return Yes()
 """)  # fmt: skip
 attack(15, "a tensor of a class of its own", """
+import torch
 class Yes(torch.Tensor):
     def __torch_function__(self, *_, **__): return True
     def __eq__(self, other): return True
 def mean_of_kept(losses, keep):
-    return losses.sum().as_subclass(torch.Tensor) * 0 + float("nan")
+    return torch.ones(()).as_subclass(Yes)
 """)  # fmt: skip
 attack(16, "a report imitated", """
-print("start.mean_of_kept: passed, 3 of 3 points")
+print("attacked.mean_of_kept: passed, 3 of 3 points")
 print("1 passed in 0.01s")
-print('{"credit": 1.0, "status": "passed", "task": "start.mean_of_kept"}')
+print('{"credit": 1.0, "status": "passed", "task": "attacked.mean_of_kept"}')
 """ + WRONG)  # fmt: skip
 
 # 17 to 22: what lies around
@@ -208,6 +166,18 @@ for folder in ("/", "/usr", "/etc", "/graded", "/graded/code", "/graded/talk", "
         pass
 print("written:", written)
 """), printed="written: []")  # fmt: skip
+LURE = "raise SystemExit('read')"
+attack(18, "modules and settings beside the notebook", WRONG, beside={
+    "conftest.py": LURE, "sitecustomize.py": LURE, "usercustomize.py": LURE, "numpy.py": LURE, "json.py": LURE,
+    "pytest.ini": "[pytest]\\naddopts = --broken\\n", "jupyter_config.py": LURE, ".pytest.ini": "[pytest]",
+})  # fmt: skip
+attack(18, "modules and settings written into its own folder", """
+import os
+for name in ("conftest.py", "sitecustomize.py", "torch.py", "ipykernel.py"):
+    for folder in (".", "/tmp", "/tmp/home", "/tmp/ipython"):
+        open(os.path.join(folder, name), "w").write("raise SystemExit('read')")
+os._exit(0)
+""", words="its process ended")  # fmt: skip
 attack(19, "solutions, records and other processes read", inside(f"""
 import os
 found = []
@@ -220,7 +190,8 @@ print("found:", found, "processes:", len(others))
 attack(19, "records and solutions imported", inside("""
 import importlib
 found = []
-for name in ("minillama.course.tasks", "minillama.course.judging", "minillama.course.quizzes", "transformers", "peft",
+for name in ("minillama.course.tasks", "minillama.course.judging", "minillama.course.quizzes",
+             "minillama_pack", "transformers", "peft",
              "minillama.checkpoint", "nbval", "pytest"):
     try:
         importlib.import_module(name)
@@ -252,23 +223,39 @@ import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 print("traced:", libc.ptrace(16, 1, 0, 0), libc.ptrace(16, os.getppid(), 0, 0))
 """), printed="traced: -1 -1")  # fmt: skip
-ROPE = {"rope.apply_rope": "from minillama.rope import apply_rope",
-        "rope.rope_frequencies": "import inspect\nfrom minillama import rope\n"
-        "exec(inspect.getsource(rope.rope_frequencies))",
-        "rope.permute_hf_to_meta": "import minillama.rope as r\ndef permute_hf_to_meta(weight, n_heads):\n"
-        "    return r.permute_hf_to_meta(weight, n_heads)"}  # fmt: skip
-attack(22, "the reference imported, or its source", made=with_answers(ROPE, "04_rope"),
-       lost=tuple(ROPE))  # fmt: skip
+attack(22, "the reference imported", made=with_answers({ASKED: """
+from minillama.feedforward import hidden_size
+"""}, IMPORTED), lost=(ASKED,))  # fmt: skip
+attack(22, "the reference called by another name", made=with_answers({ASKED: """
+import minillama.feedforward as parts
+def hidden_size(*args):
+    return getattr(parts, "hidden" + "_size")(*args)
+"""}, IMPORTED), lost=(ASKED,))  # fmt: skip
+attack(22, "the reference's source read and run", made=with_answers({ASKED: """
+import inspect
+from minillama import feedforward
+exec(inspect.getsource(feedforward.hidden_size))
+"""}, IMPORTED), lost=(ASKED,))  # fmt: skip
+attack(22, "the reference looked for among all files", made=with_answers({ASKED: """
+import pathlib
+found = None
+for folder in ("/graded", "/usr/lib", "/usr/local/lib", "/tmp"):
+    for path in pathlib.Path(folder).rglob("*feedforward*"):
+        if path.is_file() and b"multiple_of - 1" in path.read_bytes():
+            found = path
+def hidden_size(dim, multiple_of, multiplier=1.0):
+    return str(found)
+"""}, IMPORTED), lost=(ASKED,))  # fmt: skip
 
 # 23 to 28
 
-attack(23, "outputs written down", FUNCTION + "    return torch.tensor(1.25)\n")
-attack(23, "outputs kept from the first call", "kept = []\n" + FUNCTION +
+attack(23, "outputs written down", HEAD + "    return np.float32(5.25)\n")
+attack(23, "outputs kept from the first call", "kept = []\n" + HEAD +
        "    kept.append((losses * keep[..., 0]).sum() / keep.sum())\n    return kept[0]\n")  # fmt: skip
 attack(24, "null bytes", made=b"\0" * 1000, status="unreadable", words="not JSON")
 attack(24, "no text at all", made=b"\xff\xfe\xfa{", status="unreadable", words="not JSON")
 attack(24, "an old format", made=b'{"nbformat": 3, "worksheets": []}', status="unreadable", words="without cells")
-attack(24, "huge JSON", made=b'{"cells": [' + b"{}," * 6000 + b"{}]}", status="unreadable", words="6001 cells")
+attack(24, "huge JSON", made=b'{"cells": [' + b"{}," * 100_000 + b"{}]}", status="unreadable", words="100001 cells")
 attack(
     24, "JSON of a hundred thousand levels", made=b"[" * 100_000 + b"]" * 100_000, status="unreadable", words="not JSON"
 )
@@ -282,7 +269,7 @@ attack(26, "a thread that changes things later", """
 import threading, time
 def later():
     time.sleep(0.05)
-    torch.Tensor.sum = lambda *_, **__: torch.zeros(())
+    np.sum = np.add = lambda *_, **__: np.zeros(())
 threading.Thread(target=later, daemon=True).start()
 time.sleep(0.2)
 """ + WRONG)  # fmt: skip
@@ -302,63 +289,6 @@ o.encode = lambda value: {"array": base64.b64encode(b"\\x93NUMPY\\x01\\x00v\\x00
 attack(28, "traces of the inputs and of others", inside("""
 import gc, os
 text = [each for each in os.listdir("/tmp") if each not in ("home", "ipython", "sockets", "work", "connection.json")]
-future = [each for each in gc.get_objects() if isinstance(each, str) and '"nonce"' in each and "reshape" in each]
+future = [each for each in gc.get_objects() if isinstance(each, str) and '"nonce"' in each and "twice" in each]
 print("left:", text, "future:", len(future))
 """), printed="left: [] future: 0")  # fmt: skip
-
-# Our own
-
-attack(29, "half a surrogate pair and null bytes in the source", WRONG + "# \ud800 \0\n")
-attack(30, "a shell", "!touch /tmp/x; cat /etc/passwd\n" + WRONG)
-attack(30, "a cell of another language", "%%bash\necho passed\n")
-attack(31, "an array that claims a trillion elements", """
-import base64
-import minillama.course.grading.inside.observing as o
-o.encode = lambda value: {"array": base64.b64encode(b"\\x93NUMPY\\x01\\x00v\\x00" +
-    b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }".ljust(117) + b"\\n").decode(),
-    "dtype": "float64"}
-""" + WRONG, lost=CALLED)  # fmt: skip
-attack(32, "memory that no process owns", inside("""
-import ctypes, os
-libc = ctypes.CDLL(None, use_errno=True)
-print("made:", libc.memfd_create(b"x", 0), libc.shmget(0, 1 << 30, 0o1600), libc.unshare(0x10000000))
-"""), printed="made: -1 -1 -1")  # fmt: skip
-attack(33, "a line of a gigabyte", "print('x' * 10**9)\n" + WRONG)
-attack(34, "a number of a million digits", FUNCTION + "    return 10 ** 1_000_000\n")
-attack(34, "numbers that are none", FUNCTION + "    return float('nan')\n")
-attack(35, "the grader's own cell replaced", """
-import minillama.course.grading.inside.observing as o
-o.show = lambda *_: print("passed")
-""" + WRONG, lost=CALLED)  # fmt: skip
-attack(36, "standard input", inside("input('points? ')"))
-attack(
-    37, "another program in its place", inside("import os, sys; os.execv(sys.executable, [sys.executable, '-c', '']) ")
-)
-attack(38, "sockets replaced by links", inside("""
-import os
-for i in range(1, 6):
-    os.unlink(f"/tmp/sockets/s-{i}")
-    os.symlink("/run/docker.sock", f"/tmp/sockets/s-{i}")
-"""))  # fmt: skip
-attack(39, "an answer of a megabyte", "x = 1\n" * 200_000, words="more than the 200000")
-attack(40, "an answer that is prose",
-       made=changed(lambda made: cell_of(made, TARGET).update(cell_type="markdown"), notebook()))  # fmt: skip
-attack(41, "candidates asked for their names", made=with_answers({"start.test_double": """
-def test_double(candidate):
-    told = [getattr(candidate, "__closure__", None), candidate.__code__.co_filename, repr(candidate), dir(candidate)]
-    text = repr([getattr(cell, "cell_contents", None) for cell in told[0] or ()]) + repr(told)
-    return "right" in text
-"""}), lost=("start.test_double",))  # fmt: skip
-attack(42, "a test that calls candidates without end", made=with_answers({"start.test_double": """
-def test_double(candidate):
-    while True:
-        try: candidate(torch.ones(1))
-        except Exception: pass
-"""}), lost=("start.test_double",))  # fmt: skip
-attack(43, "candidates fed what they cannot take", made=with_answers({"start.test_double": """
-def test_double(candidate):
-    for value in (print, object(), [[]] * 10_000, "x" * 10**7, torch.ones(1).expand(10**9)):
-        try: candidate(value)
-        except Exception: pass
-    return False
-"""}), lost=("start.test_double",))  # fmt: skip

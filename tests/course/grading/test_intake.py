@@ -4,6 +4,7 @@ import io
 import json
 import os
 import stat
+import tracemalloc
 import zipfile
 
 import pytest
@@ -177,6 +178,40 @@ def test_names_are_letters_on_a_page():
     assert len(clean_name("x" * 10_000)) == 120
     assert clean_name("José 🦙 עדה") == "José 🦙 עדה"
     assert clean_name("\ud800") == "?"
+
+
+def test_a_file_of_a_gigabyte_is_not_read(tmp_path):
+    path = tmp_path / "ada.ipynb"
+    path.touch()
+    os.truncate(path, 1 << 30)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="20 MB"):
+        read_regular(path)
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
+
+
+def test_names_that_look_alike_are_people_of_their_own_and_spellings_of_one_are_not(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    fill(folder, "Ada/x.ipynb", "ada/x.ipynb", "\u0430da/x.ipynb", "Jos\u00e9/x.ipynb", "Jose\u0301/y.ipynb")
+    found = [(each.learner, each.attempt) for each in handed_in(folder, tmp_path)]
+    assert found == [("Ada", 1), ("Jos\u00e9", 1), ("Jos\u00e9", 2), ("ada", 1), ("\u0430da", 1)]
+
+
+def test_archives_in_archives_and_members_of_one_name(tmp_path):
+    """Of what is packed again only the outer layers are opened; a name that comes twice is two attempts."""
+    inner = zipped("y.ipynb")
+    for _ in range(5):
+        inner = zipped(deeper__zip=inner)
+    source = tmp_path / "in.zip"
+    with zipfile.ZipFile(source, "w") as archive:
+        archive.writestr("bob.zip", inner)
+        archive.writestr("ada/x.ipynb", NOTEBOOK)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("ada/x.ipynb", NOTEBOOK)
+    found = [(each.learner, each.attempt, bool(each.problem)) for each in handed_in(source, tmp_path)]
+    assert found == [("ada", 1, False), ("ada", 2, False), ("bob", 1, True)]
 
 
 def test_only_plain_files_of_some_size_are_read(tmp_path):

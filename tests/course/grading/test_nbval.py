@@ -11,6 +11,8 @@ import nbval.plugin
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output, writes
 
+from minillama.course.grading.reading import without_orders
+
 PLUGIN = """
 import json, pathlib, nbval.plugin
 class Seen:
@@ -79,6 +81,30 @@ def test_comments_in_a_cell_give_orders(tmp_path):
     assert [each[1] for each in found] == ["skipped", "failed"]
 
 
+@pytest.mark.parametrize("order", nbval.plugin.comment_markers)
+@pytest.mark.parametrize("form", ["{}", "x = 1\n  ##  # {}  ", "# a\u2028# {}", "# a\x0b#{}\x1c# b", "\r# {}\r\nx"])
+def test_no_order_gets_through(order, form):
+    source = form.format(f"# {order}" if form == "{}" else order)
+    assert list(nbval.plugin.find_comment_markers(source)) or form == "x = 1\n  ##  # {}  "
+    assert not list(nbval.plugin.find_comment_markers(without_orders(source)))
+
+
+def test_what_is_raised_is_no_failure_where_it_is_announced(tmp_path):
+    """Even where nothing is raised: the tag requires nothing."""
+    found = run(tmp_path, cell("1 / 0", "raises-exception", count=None), cell("x = 1", "raises-exception", count=None))
+    assert [each[1] for each in found] == ["passed", "passed"]
+
+
+def test_what_is_printed_as_an_error_is_output_too(tmp_path):
+    source = "import sys; print('x', file=sys.stderr)"
+    assert [each[1] for each in run(tmp_path, cell(source), cell(source, count=None))] == ["failed", "passed"]
+
+
+def test_numbers_are_compared_as_text(tmp_path):
+    """Which is why they are compared elsewhere."""
+    assert run(tmp_path, cell("print(0.1 + 0.2)", output="0.3\n"))[0][1] == "failed"
+
+
 def test_the_status_of_the_reply_is_ignored(tmp_path):
     """Which is why an error that is hidden must not pass for a right answer."""
     hide = "get_ipython().showtraceback = lambda *_, **__: None"
@@ -120,7 +146,8 @@ def test_what_is_overridden_is_there(owner, name, parameters):
 
 
 RUNTEST = (
-    "compare_outputs(outs", "get_kernel_message(", "kernel.is_alive()", "kernel.interrupt()", "kernel.stop()",
+    "compare_outputs(outs", "get_kernel_message(timeout=self.output_timeout)",
+    "kernel.is_alive()", "kernel.interrupt()", "kernel.stop()",
     "self.cell.source", "allow_stdin=False",
 )  # fmt: skip
 
@@ -131,6 +158,10 @@ RUNTEST = (
         (nbval.plugin.IPyNbCell.runtest, RUNTEST),
         (nbval.plugin.IPyNbCell.setup, ["self.parent.timed_out"]),
         (nbval.plugin.IPyNbFile.setup, ["self.kernel = RunningKernel(", "self.setup_sanitize_files()"]),
+        (nbval.plugin.IPyNbFile.collect, ["cell.metadata", "self.nb.cells", "cell=cell, options=options"]),
+        (nbval.kernel.RunningKernel.execute_cell_input, ["store_history=False", "stop_on_error=False"]),
+        (nbval.kernel.RunningKernel._ensure_iopub_up, ["self.await_reply(", "self.await_idle(", "RuntimeError"]),
+        (nbval.kernel.RunningKernel.await_reply, ["self.get_message(stream='shell', timeout=timeout)"]),
         (nbval.plugin.pytest_collect_file, ['file_path.suffix == ".ipynb"']),
     ],
 )  # fmt: skip

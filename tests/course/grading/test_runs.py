@@ -9,28 +9,41 @@ import time
 
 import pytest
 
+from minillama.course.grading import folders
 from minillama.course.grading.grading import Plan, grade
 from minillama.course.grading.journal import NAME, Journal
-from minillama.course.grading.limits import Limits
 from minillama.course.grading.marking import Marking
 from minillama.course.grading.merging import merge
 from minillama.course.grading.tables import safe_cell
 from minillama.errors import ConfigError, DataError
-from tests.course.grading.attacks import RIGHT, TARGET, WRONG
-from tests.course.grading.handing_in import ROOT, SEED, as_bytes, notebook, with_answers
+from tests.course.grading.conftest import GENEROUS
+from tests.course.grading.handing_in import (
+    ROOT,
+    SEED,
+    SLIP,
+    STUB,
+    TARGET,
+    WRONG,
+    as_bytes,
+    notebook,
+    with_answers,
+    write_pack,
+)
 
 WRITTEN = ("gradebook.csv", "results.json", "audit.jsonl")
 LEARNERS = {
     "ada": notebook(),
+    "Ada": with_answers({TARGET: SLIP}),
+    "\u0430da": with_answers({TARGET: "import os\nos._exit(1)"}),
     "=cmd|' /C calc'!A0": with_answers({TARGET: WRONG}),
-    "<script>alert(1)</script>": with_answers({TARGET: RIGHT}, folder="exercises"),
+    "<script>alert(1)</script>": with_answers({TARGET: STUB}),
     "eve": b"no notebook",
 }
 
 
 @pytest.fixture(scope="module")
 def handed_in(tmp_path_factory):
-    """A folder of four submissions."""
+    """A folder of submissions, with files beside each that mean harm."""
     folder = tmp_path_factory.mktemp("class")
     for learner, made in LEARNERS.items():
         own = folder / learner.replace("/", "_")
@@ -38,21 +51,33 @@ def handed_in(tmp_path_factory):
         (own / "x.ipynb").write_bytes(as_bytes(made))
         (own / "conftest.py").write_text("raise SystemExit('read')")
         (own / "sitecustomize.py").write_text("raise SystemExit('read')")
-        (own / "torch.py").write_text("raise SystemExit('read')")
+        (own / "numpy.py").write_text("raise SystemExit('read')")
         (own / "pytest.ini").write_text("[pytest]\naddopts = --broken\n")
     return folder
 
 
-def plan(handed_in, out, **more):
-    usual = {"submissions": handed_in, "out": out, "root": ROOT, "seed": SEED, "limits": Limits(wall_s=150)}
-    return Plan(**usual | more)
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    """The pack that they are graded by."""
+    return write_pack(tmp_path_factory.mktemp("of") / "pack")
 
 
 @pytest.fixture(scope="module")
-def report(handed_in, tmp_path_factory, sandboxed):
+def plan(handed_in, pack):
+    """Makes plans to grade them."""
+
+    def make(out, **more):
+        usual = {"submissions": handed_in, "out": out, "root": ROOT, "pack": pack, "seed": SEED, "limits": GENEROUS}
+        return Plan(**usual | more)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def report(plan, tmp_path_factory, sandboxed):
     """The report of one run over them."""
     out = tmp_path_factory.mktemp("report")
-    grade(plan(handed_in, out))
+    grade(plan(out))
     return out
 
 
@@ -67,11 +92,11 @@ def rows(folder):
 
 def test_gradebook_has_a_row_a_learner_and_no_formula(report):
     found = rows(report)
-    assert set(found) == {"ada", "'=cmd|' _C calc'!A0", "<script>alert(1)<_script>", "eve"}
-    assert found["ada"]["total"] == found["ada"]["possible"] != "0"
-    assert float(found["'=cmd|' _C calc'!A0"][TARGET]) == 0
-    assert float(found["<script>alert(1)<_script>"][TARGET]) == float(found["<script>alert(1)<_script>"]["total"]) == 3
-    assert (found["eve"]["status"], found["eve"]["total"]) == ("unreadable", "0")
+    totals = {learner: float(each["total"]) for learner, each in found.items()}
+    others = {"'=cmd|' _C calc'!A0": 2.0, "<script>alert(1)<_script>": 2.0}
+    assert totals == {"ada": 5.0, "Ada": 2.75, "\u0430da": 2.0, **others, "eve": 0.0}
+    assert float(found["ada"]["possible"]) == 5
+    assert found["eve"]["status"] == "unreadable"
     assert found["ada"]["sandbox"] == "bubblewrap"
 
 
@@ -91,49 +116,92 @@ def test_results_hold_no_hidden_input_and_no_number_of_the_reference(report):
     assert "expected" not in outcome["sentence"] or outcome["expected_shape"]
 
 
-def test_the_same_seed_gives_the_same_bytes(report, handed_in, tmp_path):
-    grade(plan(handed_in, tmp_path, jobs=2))
+def test_the_same_seed_gives_the_same_bytes(report, plan, tmp_path):
+    grade(plan(tmp_path, jobs=2))
     assert read(tmp_path) == read(report)
 
 
-def test_shards_merge_into_the_same_bytes(report, handed_in, tmp_path):
+def test_shards_merge_into_the_same_bytes(report, plan, tmp_path):
     parts = [tmp_path / str(i) for i in (1, 2)]
     for i, part in enumerate(parts, 1):
-        grade(plan(handed_in, part, shard=(i, 2)))
+        grade(plan(part, shard=(i, 2)))
     with pytest.raises(DataError, match="expected each of"):
         merge(parts[:1], tmp_path / "merged", Marking())
     merge(parts[::-1], tmp_path / "merged", Marking())
     assert read(tmp_path / "merged") == read(report)
 
 
-def test_a_run_that_was_cut_off_goes_on(report, handed_in, tmp_path):
+def test_a_run_that_was_cut_off_goes_on(report, plan, tmp_path):
     lines = (report / NAME).read_bytes().splitlines(keepends=True)
     (tmp_path / NAME).write_bytes(b"".join(lines[:3]) + lines[3][:50])
     graded = []
-    grade(plan(handed_in, tmp_path), report=lambda result, done, total: graded.append(result.learner))
+    grade(plan(tmp_path), report=lambda result, done, total: graded.append(result.learner))
     assert len(graded) == len(LEARNERS) - 2
     assert read(tmp_path) == read(report)
 
 
-def test_a_killed_run_goes_on_and_leaves_no_process(report, handed_in, tmp_path):
-    command = [sys.executable, "-m", "minillama", "grade", str(handed_in), "--out", str(tmp_path), "--seed", SEED,
-               "--time-limit", "150", "--root", str(ROOT)]  # fmt: skip
+def test_a_killed_run_goes_on_and_leaves_nothing_behind(report, handed_in, pack, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    out = tmp_path / "report"
+    command = [sys.executable, "-m", "minillama", "grade", str(handed_in), "--out", str(out), "--seed", SEED,
+               "--time-limit", str(GENEROUS.wall_s), "--root", str(ROOT), "--pack", str(pack)]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 120
-    while time.monotonic() < end and len(list(Journal(tmp_path)._lines())) < 2:
-        time.sleep(0.05)
+    while process.poll() is None and len(list(Journal(out)._lines())) < 3:
+        time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (tmp_path / "gradebook.csv").exists()
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
-    assert read(tmp_path) == read(report)
+    assert not (out / "gradebook.csv").exists()
+    assert list(tmp_path.glob(f"{folders.PREFIX}*"))
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert read(out) == read(report)
+    assert not list(tmp_path.glob(f"{folders.PREFIX}*"))
 
 
-def test_a_report_of_another_run_is_not_overwritten(report, handed_in, tmp_path):
+def test_without_a_sandbox_the_report_says_so(handed_in, plan, tmp_path, caplog):
+    results = grade(plan(tmp_path, submissions=handed_in / "ada", limits_only=True))
+    assert [each.points for each in results] == [5.0]
+    assert rows(tmp_path)["x"]["sandbox"] == "limits only: not tamper-resistant"
+    assert "NOT TAMPER-RESISTANT" in caplog.text
+
+
+def test_a_folder_in_use_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders.tempfile, "tempdir", str(tmp_path))
+    scratch = folders.Scratch()
+    left = tmp_path / f"{folders.PREFIX}left"
+    left.mkdir()
+    (left / folders.LOCK).touch()
+    (tmp_path / f"{folders.PREFIX}link").symlink_to(scratch.path)
+    assert folders.sweep() == 1
+    assert scratch.path.is_dir()
+    assert not left.exists()
+    scratch.close()
+    scratch.close()
+    assert not scratch.path.exists()
+
+
+def test_the_grader_can_be_imported_where_it_cannot_run():
+    code = """
+import importlib, pkgutil, sys
+for name in ("resource", "fcntl"):
+    sys.modules[name] = None
+import minillama.course.grading as grading
+for each in pkgutil.iter_modules(grading.__path__):
+    importlib.import_module(f"{grading.__name__}.{each.name}")
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_windows_is_told_what_to_do(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(ConfigError, match="inside WSL"):
+        grade(plan(tmp_path))
+
+
+def test_a_report_of_another_run_is_not_overwritten(report, handed_in, plan):
     (handed_in / "late.ipynb").write_bytes(b"{}")
     try:
         with pytest.raises(DataError, match="another run"):
-            grade(plan(handed_in, report))
+            grade(plan(report))
     finally:
         (handed_in / "late.ipynb").unlink()
 
@@ -141,7 +209,7 @@ def test_a_report_of_another_run_is_not_overwritten(report, handed_in, tmp_path)
 @pytest.mark.parametrize("wrong", [{"shard": (3, 2)}, {"shard": (0, 1)}, {"shard": (1, 2), "seed": ""}, {"jobs": 0}])
 def test_a_plan_that_cannot_be_carried_out_is_one_line(wrong, tmp_path):
     with pytest.raises(ConfigError):
-        plan(tmp_path, tmp_path, **wrong)
+        Plan(**{"submissions": tmp_path, "out": tmp_path, "root": ROOT, "seed": SEED} | wrong)
 
 
 def test_cells_are_no_formulas():
