@@ -1,11 +1,12 @@
 """A class of one assignment: how long grading takes, and how much longer than plain nbval.
 
-    python benchmarks/grading.py [--submissions 200] [--jobs 2] [--honest 12] [--keep FOLDER]
+    python benchmarks/grading.py [--submissions 200] [--jobs 2] [--honest 12] [--rounds 2] [--keep FOLDER]
 
-First a mixed class of lesson 04 is graded: of every twenty, twelve are right, three hold wrong answers, two are half
-written, and of the last three one is no notebook, one ends its kernel, and one never returns. Then honest ones are both
-graded and run by plain nbval, as many at once, in this one run: answers and `course.check`, without the cells that
-promote pieces or load a model.
+First honest notebooks of lesson 04 are graded and run by plain nbval by turns, as many at once: answers and
+`course.check`, without the cells that promote pieces or load a model. Then a mixed class is graded in four shards that
+are merged, and again in one run that is killed half-way and started anew; both reports must be the same, byte for byte.
+Of every twenty, twelve are right, three hold wrong answers, two are half written, and of the last three one is no
+notebook, one ends its kernel, and one never returns.
 """
 
 import argparse
@@ -15,14 +16,15 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from minillama.course.grading.watching import PAGE, descendants
 
 ROOT = Path(__file__).parents[1]
 LESSON = "04_rope"
+SEED = "c1a55" * 6 + "00"
 NAMES = ["right"] * 12 + ["wrong"] * 3 + ["half"] * 2 + ["broken", "ends", "loops"]
 WRONG = {"rope.apply_rope": "    return x", "rope.partial_rotary": "    return apply_rope(x, sin, cos)",
          "rope.permute_hf_to_meta": "    return weight"}  # fmt: skip
@@ -59,34 +61,32 @@ def plain(data: bytes) -> bytes:
     return json.dumps(made).encode()
 
 
-def grade(folder: Path, out: Path, jobs: int) -> tuple[float, int]:
-    """Seconds, and the largest resident memory of all processes together."""
-    command = [
-        sys.executable,
-        "-m",
-        "minillama",
-        "grade",
-        str(folder),
-        "--out",
-        str(out),
-        "--jobs",
-        str(jobs),
-        "--quiet",
-    ]
-    started = time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    peak, ended = [0], threading.Event()
+class Run:
+    """`minillama grade` as a process that is watched: how long it takes, and the most memory of all its processes."""
 
-    def watch() -> None:
-        while not ended.wait(0.5):
-            peak[0] = max(peak[0], sum(map(resident, [process.pid, *descendants(process.pid)])))
+    def __init__(self, folder: Path, out: Path, options: Sequence[str]) -> None:
+        command = [sys.executable, "-m", "minillama", "grade", str(folder), "--out", str(out), "--quiet", *options]
+        self.out, self.started, self.peak_bytes = out, time.monotonic(), 0
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
 
-    thread = threading.Thread(target=watch)
-    thread.start()
-    process.wait()
-    ended.set()
-    thread.join()
-    return time.monotonic() - started, peak[0]
+    def wait(self, kill_after: int = 0) -> float:
+        """Seconds until it has ended, by itself or because so many submissions were done."""
+        journal = self.out / "journal.jsonl"
+        while self.process.poll() is None:
+            time.sleep(0.5)
+            numbers = [self.process.pid, *descendants(self.process.pid)]
+            self.peak_bytes = max(self.peak_bytes, sum(map(resident, numbers)))
+            if kill_after and journal.exists() and journal.read_bytes().count(b"\n") > kill_after:
+                self.process.kill()
+                self.process.wait()
+                return time.monotonic() - self.started
+        assert self.process.returncode == 0, "minillama grade fails"
+        return time.monotonic() - self.started
+
+
+def written(folder: Path) -> list[bytes]:
+    """The files of a report that follow from the submissions and the seed."""
+    return [(folder / name).read_bytes() for name in ("gradebook.csv", "results.json", "audit.jsonl")]
 
 
 def resident(number: int) -> int:
@@ -112,12 +112,42 @@ def nbval(files: list[Path], jobs: int) -> float:
     return time.monotonic() - started
 
 
+def grade_class(folder: Path, top: Path, count: int, jobs: int) -> None:
+    """Grade one class twice: in four shards, and in one run that is killed half-way; both must come to the same."""
+    common = ["--jobs", str(jobs), "--seed", SEED]
+    parts, seconds, peak = [top / f"shard-{i}" for i in range(1, 5)], 0.0, 0
+    for i, part in enumerate(parts, 1):
+        run = Run(folder, part, [*common, "--shard", f"{i}/4"])
+        seconds += run.wait()
+        peak = max(peak, run.peak_bytes)
+    merge = [sys.executable, "-m", "minillama", "grade", "merge", *map(str, parts), "--out", str(top / "merged")]
+    subprocess.run(merge, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    print(f"class of {count} in 4 shards, {jobs} at once: {seconds:.0f} s, {seconds / count:.2f} s a submission, "
+          f"peak {peak / 1e9:.2f} GB", flush=True)  # fmt: skip
+    half = Run(folder, top / "report", common).wait(kill_after=count // 2)
+    rest = Run(folder, top / "report", common).wait()
+    same = written(top / "report") == written(top / "merged")
+    print(f"the same class killed after {half:.0f} s and gone on with for {rest:.0f} s: "
+          f"{'the same' if same else 'NOT THE SAME'} gradebook, results and audit", flush=True)  # fmt: skip
+
+
+def compare_with_nbval(honest: Path, bare: Path, top: Path, count: int, jobs: int, rounds: int) -> None:
+    """Grade honest notebooks and run them by plain nbval, by turns."""
+    ours, theirs = [], []
+    for number in range(rounds):
+        ours.append(Run(honest, top / f"honest-{number}", ["--jobs", str(jobs)]).wait())
+        theirs.append(nbval(sorted(bare.glob("*.ipynb")), jobs))
+    print(f"{count} honest ones, {rounds} times by turns: graded {sum(ours):.0f} s, plain nbval {sum(theirs):.0f} s, "
+          f"ratio {sum(ours) / sum(theirs):.2f}")  # fmt: skip
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--submissions", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--honest", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -130,15 +160,10 @@ def main() -> None:
         for number in range(options.honest):
             (honest / f"learner-{number:03}.ipynb").write_bytes(handed_in("right"))
             (bare / f"learner-{number:03}.ipynb").write_bytes(plain(handed_in("right")))
-        if options.submissions:
-            seconds, peak = grade(mixed, top / "report", options.jobs)
-            print(f"class of {options.submissions}, {options.jobs} at once: {seconds:.0f} s, "
-                  f"{seconds / options.submissions:.2f} s a submission, peak {peak / 1e9:.2f} GB")  # fmt: skip
         if options.honest:
-            ours, _ = grade(honest, top / "report-honest", options.jobs)
-            theirs = nbval(sorted(bare.glob("*.ipynb")), options.jobs)
-            print(f"{options.honest} honest ones: graded {ours:.1f} s, plain nbval {theirs:.1f} s, "
-                  f"ratio {ours / theirs:.2f}")  # fmt: skip
+            compare_with_nbval(honest, bare, top, options.honest, options.jobs, options.rounds)
+        if options.submissions:
+            grade_class(mixed, top, options.submissions, options.jobs)
 
 
 if __name__ == "__main__":
