@@ -10,6 +10,8 @@
     engine       one submission -> LearnerResult, in a process of its own
     grading      all submissions -> a report; resumes, shards
     reporting    gradebook.csv, results.json, audit.jsonl; merging
+    similarity   which answers are alike
+    pages        what learners and teachers read; gradescope is the same in Gradescope's form
 
 What passes between them stands in records.py. Nothing of the learner's runs outside the sandbox: its kernel hands out
 values as JSON, and those are compared with the reference's, computed apart, by course/judging.py.

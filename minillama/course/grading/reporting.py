@@ -1,7 +1,7 @@
-"""The files of a report: gradebook.csv, results.json, audit.jsonl and times.csv. Equal results, equal bytes.
+"""The files of a report: gradebook.csv, results.json, audit.jsonl, times.csv, and pages. Equal results, equal bytes.
 
-All but times.csv follow from the submissions, the run's seed, and the class. Where a person reads answers, manual.csv
-lists them, and adjustments.csv keeps what was said of them.
+All but times.csv, times.html and the time in gradescope/ follow from the submissions, the run's seed, and the class.
+Where a person reads answers, manual.csv lists them, and adjustments.csv keeps what was said of them.
 """
 
 import json
@@ -12,6 +12,7 @@ from typing import Any
 from minillama.course.grading.adjusting import ADJUSTMENTS, MANUAL, adjustments_text, manual_text
 from minillama.course.grading.drawing import pseudonym
 from minillama.course.grading.marking import Marking, marked
+from minillama.course.grading.pages.writing import write_pages
 from minillama.course.grading.records import PRECISION, LearnerResult, Run, audit_line, to_json
 from minillama.course.grading.resolving import STRANGER
 from minillama.course.grading.tables import csv_text
@@ -116,7 +117,7 @@ def write_report(
     marks = marked(results, marking, whole)
     count = counted(marks, marking.attempts)
     seen = dict.fromkeys(o.task for each in sorted(results, key=lambda r: r.lesson) for o in each.outcomes)
-    kept = {"run": to_json(run), "attempts": marking.attempts, "results": [to_json(each) for each in marks]}
+    kept = {"run": to_json(run), "attempts": marking.attempts, "results": [_without_prints(each) for each in marks]}
     written = {
         GRADEBOOK: gradebook(count, list(marking.points or seen), marking),
         RESULTS: json.dumps(kept, indent=1) + "\n",
@@ -131,7 +132,13 @@ def write_report(
     for name, text in written.items():
         with new_file(folder / name) as file:
             file.write(text.encode("utf-8"))
+    write_pages(folder, run, marks, count, seconds)
     return marks
+
+
+def _without_prints(result: LearnerResult) -> dict[str, Any]:
+    """A result as JSON; its prints stay in the journal, for whoever compares."""
+    return {name: value for name, value in to_json(result).items() if name != "prints"}
 
 
 def _audit(run: Run, results: Sequence[LearnerResult], regrades: Sequence[Mapping[str, Any]]) -> str:

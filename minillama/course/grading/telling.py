@@ -17,6 +17,7 @@ from minillama.course.wording import GENERAL, MUTATED
 OPEN_BOOK = ("trace", "complete", "rebuild")  # kinds whose public solution has the answer, whoever is asked
 MAX_SHOWN = 300  # characters of a value
 MAX_ANSWER = 4_000  # characters of an answer that a person reads
+LOOKS_LIKE, TOGETHER = "This looks like ", " together with "
 SHAPES = (*STRUCTURE, "dtype", "length")  # kinds of difference in which what was expected gives no number away
 
 
@@ -39,6 +40,13 @@ def outcome_of(task: Task, verdict: Verdict, elsewhere: frozenset[str] = frozens
         case=verdict.case.name if verdict.case and task.kind != "trace" else "",
         printed=_cut(seen.printed) if seen else "",
     )  # fmt: skip
+
+
+def ideas_in(outcome: TaskOutcome) -> tuple[str, ...]:
+    """What each misconception of an outcome looks like, in the order of their names."""
+    words = outcome.sentence.removeprefix(LOOKS_LIKE).removesuffix(".")
+    parts = tuple(words.split(TOGETHER))
+    return parts if len(parts) == len(outcome.misconceptions) else (words,) * len(outcome.misconceptions)
 
 
 def recorded(task: Task, outcome: TaskOutcome, seen: Sequence[Observation], cases: Sequence[Case]) -> TaskOutcome:
@@ -74,7 +82,7 @@ def _sentence(task: Task, verdict: Verdict) -> str:
     """What was seen."""
     seen, found = verdict.observation, verdict.difference
     if verdict.names:
-        return f"This looks like {' together with '.join(each.looks_like for each in verdict.names)}."
+        return f"{LOOKS_LIKE}{TOGETHER.join(each.looks_like for each in verdict.names)}."
     if verdict.status == "passed":
         return f"Right on all {verdict.cases} calls."
     if verdict.status == "recorded":

@@ -119,7 +119,8 @@ def main() -> None:
             found: list[int] | None = sorted(prints_of(source))
         except (SyntaxError, ValueError, MemoryError, RecursionError):
             found = None
-        print(json.dumps([name, found]), flush=True)
+        sys.stdout.write(json.dumps([name, found]) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
