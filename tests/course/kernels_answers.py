@@ -285,6 +285,8 @@ def with_ranges(bug=""):
         begin, end = bounds[thread], bounds[thread + 1]
         if bug == "all_rows":
             begin, end = 0, n
+        if bug == "alone":
+            begin, end = 0, 0 if thread else n
         if bug == "rest_lost":
             begin, end = (n // threads) * thread, (n // threads) * (thread + 1)
         if bug == "overlap":
@@ -332,6 +334,8 @@ def with_masks(bug=""):
             mine |= numbers == first[thread + 1]
         if bug == "all_rows":
             mine[:] = True
+        if bug == "alone":
+            mine[:] = thread == 0
         if bug == "clears_all":
             np.multiply(y, 0, out=y)
         if bug == "nothing_written":
@@ -363,7 +367,17 @@ def the_last_takes_the_rest(thread, threads, weights, x, y):
 
 
 RIGHT[RACE] += [with_ranges(), with_masks()]
-for name in ("columns", "all_rows", "rest_lost", "overlap", "from_one", "adds", "clears_all", "nothing_written"):
+for name in (
+    "columns",
+    "all_rows",
+    "alone",
+    "rest_lost",
+    "overlap",
+    "from_one",
+    "adds",
+    "clears_all",
+    "nothing_written",
+):
     WRONG[RACE, name] = [with_ranges(name), with_masks(name)]
 
 

@@ -28,6 +28,8 @@ def faulty_thread(bugs: Bugs = frozenset()) -> Thread:
             rows = slice(n_rows * thread // threads, n_rows * (thread + 1) // threads + 1)
         if "all_rows" in bugs:
             rows = slice(None)
+        if "alone" in bugs:
+            rows = slice(0 if thread else None)
         product = weights[rows] @ x
         if "nothing_written" in bugs:
             return
@@ -76,6 +78,11 @@ repair_race = Task(
             "all_rows", "every thread computing every row",
             "The result is right, but each thread does the whole work, so nothing gets faster.",
             "Which rows are left out by thread 0, because another thread has them?", 0.3,
+        ),
+        idea(
+            "alone", "one thread that does everything",
+            "The result is right, and no faster than before: the others come and go.",
+            "Which rows has thread 1 in yours?", 0.3,
         ),
         idea(
             "rest_lost", "rows at the end that belong to nobody", "Ten rows on three threads leave one over.",
