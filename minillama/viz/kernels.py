@@ -64,9 +64,10 @@ class Roofline(Control):
         figure, axes = new_figure()
         _roof(axes, self.roof)
         intensity = operations_a_byte(tokens_at_a_time, bits_a_weight)
-        axes.plot([intensity], [self.roof.at(intensity)], "o", color=COLOURS[2], markersize=9)
-        axes.axvline(intensity, color=COLOURS[2], linewidth=0.8, linestyle=":")
-        axes.set_ylim(self.roof.at(0.3) * 0.7, self.roof.gops * 2.2)
+        bottom, reached = self.roof.at(0.3) * 0.7, self.roof.at(intensity)
+        axes.plot([intensity], [reached], "o", color=COLOURS[2], markersize=9)
+        axes.plot([intensity, intensity], [bottom, reached], color=COLOURS[2], linewidth=0.8, linestyle=":")
+        axes.set_ylim(bottom, self.roof.gops * 2.2)
         per_second, limit = self.bound(tokens_at_a_time, bits_a_weight)
         axes.set_title(
             f"a 7B: at most {per_second:.3g} tokens a second, set by {limit}", fontsize="medium", loc="left"
@@ -97,7 +98,8 @@ def plot_roofline(roof: Roof, measurements: Sequence[Measurement]) -> Picture:
     for many in (False, True):
         column = [measured for measured in found if (measured.rung.tokens > 1) == many]
         heights = [measured.gops or 0.0 for measured in column]
-        for measured, height, level in zip(column, heights, _spread(heights), strict=True):
+        levels = _spread([min(height, 0.65 * roof.gops) for height in heights])  # a label hangs below the roof
+        for measured, height, level in zip(column, heights, levels, strict=True):
             x = operations_a_byte(measured.rung.tokens, 8 * measured.n_bytes / math.prod(measured.shape))
             there = x * 1.7
             axes.plot([x], [height], "s" if many else "o", color=COLOURS[2 if many else 0], markersize=7)
@@ -174,7 +176,7 @@ def plot_layout() -> Picture:
 
     def cell(x: float, y: float, width: float, colour: Any, text: str) -> None:
         axes.add_patch(Rectangle((x, y), width, 0.86, facecolor=colour, edgecolor="white"))
-        dark = np.mean(colour[:3]) < 0.45 if not isinstance(colour, str) else False
+        dark = np.mean(colour[:3]) < 0.5 if not isinstance(colour, str) else False
         axes.text(x + width / 2, y + 0.43, text, ha="center", va="center", fontsize=7, color="white" if dark else INK)
 
     for row in range(16):

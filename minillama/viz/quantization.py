@@ -116,7 +116,7 @@ def plot_block_sizes(errors: Mapping[str, Mapping[int, float]]) -> Picture:
     for (label, line), style in zip(errors.items(), ("o-", "s--", "^-.", "D:"), strict=False):
         axes.plot(list(line), [100 * each for each in line.values()], style, label=label)
     sizes = sorted({size for line in errors.values() for size in line})
-    axes.set(xscale="log", xlabel="weights that share a scale", ylabel="error in percent of the weights' size")
+    axes.set(xscale="log", xlabel="weights that share a scale", ylabel="error, % of the weights' size")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45)
     axes.set_xticks([], minor=True)
     axes.set_ylim(bottom=0)
@@ -168,7 +168,10 @@ def plot_sizes(
             axes.errorbar(bits, worse, bars[name] or None, fmt="o", color=colour, elinewidth=0.8)
             lower = any(bits == other and worse < more for other, more in points.values())  # of two as large
             aside, side = ((-7, 1), "right") if lower else ((7, 1), "left")
-            axes.annotate(name, (bits, worse), aside, textcoords="offset points", fontsize=8.5, ha=side, va="bottom")
+            axes.annotate(
+                name, (bits, worse), aside, textcoords="offset points", fontsize=8.5, ha=side, va="bottom",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},  # over the bars of its neighbours
+            )  # fmt: skip
         axes.set_title(title, loc="left", fontsize="medium")
         axes.set(ylabel="perplexity above\nfloat16, in percent", xlim=(4.0, 9.2))
         axes.axhline(0, color="#6e7781", linewidth=0.8, zorder=0)
