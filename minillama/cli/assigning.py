@@ -104,9 +104,9 @@ def _handed(wanted: "Assignment", lesson: "Lesson") -> "Handout":
 
 def _lesson(name: str, pack: Path | None, root: Path | None) -> "Lesson":
     from minillama.course.grading.lessons import load_course
-    from minillama.course.home import course_root
+    from minillama.course.home import clone_root
 
-    lessons = load_course(root or course_root(), pack).lessons
+    lessons = load_course(root or clone_root(), pack).lessons
     found = [stem for stem in lessons if name in (stem, stem[:2])]
     if len(found) != 1:
         raise typer.BadParameter(f"lesson is {name!r}, expected one of {', '.join(lessons)}")

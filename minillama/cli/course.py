@@ -48,10 +48,10 @@ def release(
     root: Annotated[Path | None, Option(help="The course's folder.")] = None,
 ) -> None:
     """Write exercises/ from solutions/: every answer becomes a stub."""
-    from minillama.course.home import course_root
+    from minillama.course.home import clone_root
     from minillama.course.releasing import release as release_all
 
-    changed = release_all(root or course_root(), check=check)
+    changed = release_all(root or clone_root(), check=check)
     for name in changed:
         print(name)
     if check and changed:

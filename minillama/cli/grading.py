@@ -62,9 +62,9 @@ def run(
     from minillama.course.grading.grading import Plan, grade
     from minillama.course.grading.limits import Limits
     from minillama.course.grading.repeating import regrade
-    from minillama.course.home import course_root
+    from minillama.course.home import clone_root
 
-    top, marking = root or course_root(), _marking(out, course, assignment, adjust, attempts)
+    top, marking = root or clone_root(), _marking(out, course, assignment, adjust, attempts)
     if marking.course is not None and marking.assignment is not None:
         _refuse_beside_course(pack=pack, secret_file=secret_file, lesson=lesson)
         pack, secret, stem = marking.course.pack, marking.course.secret(), marking.assignment.lesson
@@ -179,9 +179,9 @@ def _over(marking: "Marking", root: Path | None) -> "Marking":
         return marking
     from minillama.course.grading.grading import marking_over
     from minillama.course.grading.lessons import load_course
-    from minillama.course.home import course_root
+    from minillama.course.home import clone_root
 
-    return marking_over(marking, load_course(root or course_root(), marking.course.pack))
+    return marking_over(marking, load_course(root or clone_root(), marking.course.pack))
 
 
 def _refuse_beside_course(**options: object) -> None:

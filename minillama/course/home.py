@@ -19,6 +19,12 @@ def course_root() -> Path:
     return next((folder for folder in (here, *here.parents) if (folder / FIRST_LESSON).is_file()), here)
 
 
+def clone_root() -> Path:
+    """The folder of the course's notebooks: around the working folder, else the clone that minillama runs from."""
+    clone, here = Path(__file__).parents[2], course_root()
+    return clone if not (here / FIRST_LESSON).is_file() and (clone / FIRST_LESSON).is_file() else here
+
+
 def my_llama() -> Path:
     """The learner's folder, which need not be there yet; MINILLAMA_HOME names another place for it."""
     place = os.environ.get("MINILLAMA_HOME")

@@ -1,5 +1,6 @@
 """Grading by nbval: from a folder of submissions to points, with nothing of a submission trusted.
 
+    assigning    what learners are given, in each one's variants; handing_out packs it, packs checks a teacher's own
     intake       submissions (folders, archives, downloads of an LMS) -> Submission
     reading      one file -> the learner's answer cells, by cell id
     rebuilding   the pristine notebook with these cells, and a cell after each that shows what the answer gives
