@@ -15,13 +15,13 @@ TIGHT = Limits(wall_s=600, cell_s=5, patience=3, cpu_s=60)  # what is tested is 
 
 
 class Grader:
-    """Grades one notebook after the other, of the pack; starts again what has ended."""
+    """Grades one notebook after the other, by the pack or the course's own records."""
 
-    def __init__(self, folder, sandbox=BUBBLEWRAP, limits=TIGHT):
+    def __init__(self, folder, limits=TIGHT, pack=True):
         self.folder, self.worker, self.count = folder, None, 0
         self.setting = {
-            "root": str(ROOT), "pack": str(write_pack(folder / "pack")), "seed": SEED, "secret": "", "sandbox": sandbox,
-            "lesson": "", "limits": dataclasses.asdict(limits),
+            "root": str(ROOT), "pack": str(write_pack(folder / "pack")) if pack else "", "seed": SEED, "secret": "",
+            "sandbox": BUBBLEWRAP, "lesson": "", "limits": dataclasses.asdict(limits),
         }  # fmt: skip
 
     def __call__(self, made, beside=None):
