@@ -110,7 +110,21 @@ def _reached(
             names = _taken(home, known)
             waiting += names
             roots = {each: imported[each] for each in names & imported.keys()} | dict(_imports(home))
-            yield from filter(None, (_dotted(node, roots) for node in ast.walk(home) if isinstance(node, ast.expr)))
+            yield from filter(None, (_dotted(node, roots) for node in _expressions(home)))
+
+
+def _expressions(home: ast.stmt) -> Iterator[ast.expr]:
+    """Everything in a statement that is computed; annotations only say what is meant."""
+    waiting: list[ast.AST] = [home]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.expr):
+            yield node
+        for name, value in ast.iter_fields(node):
+            if name not in ("annotation", "returns"):
+                waiting += [
+                    each for each in (value if isinstance(value, list) else [value]) if isinstance(each, ast.AST)
+                ]
 
 
 def _taken(home: ast.stmt, known: Mapping[tuple[str, int], set[str]]) -> set[str]:

@@ -43,6 +43,7 @@ def test_a_forbidden_call_is_found(source):
         "class RMSNorm:\n    pass\ndef f(x):\n    return RMSNorm()",
         "import torch\ndef f(x):\n    return torch.nn.functional.softmax(x)  # not torch.rms_norm",
         "import torch\ndef f(x):\n    y = x\n    return y\ny = torch.rms_norm(1, (4,))",  # another y
+        "import torch\ndef f(x: torch.nn.RMSNorm) -> torch.rms_norm:\n    y: torch.rms_norm = x\n    return y",
         "import torch\ndef f(torch):\n    return torch.rms_norm(1)",
         "def f(x:\n",
         "%%bash\ntorch.rms_norm",
@@ -76,4 +77,6 @@ def test_no_unusual_right_answer_is_under_suspicion(path):
     for name, answers in book.RIGHT.items():
         for answer in answers:
             called = getattr(answer, "__name__", "")
-            assert name not in tasks or forbidden_call(source, called, tasks[name].forbidden) == ""
+            forbidden = tasks[name].forbidden if name in tasks else ()
+            libraries = [each for each in forbidden if not each.startswith("minillama.")]  # whose places stand empty
+            assert forbidden_call(source, called, libraries) == ""
