@@ -10,7 +10,10 @@
     plugin       nbval runs the rebuilt notebook; what the kernel shows is judged here, against the reference
     engine       one submission -> LearnerResult, in a process of its own
     grading      all submissions -> a report; resumes, shards
-    reporting    gradebook.csv, results.json, audit.jsonl; merging
+    class_file   course.toml: roster, assignments, dates, groups; resolving finds whose a submission is
+    marking      results -> what counts: lateness, attempts, groups; adjusting, what a person says
+    reporting    gradebook.csv, results.json, audit.jsonl; merging, and repeating for one learner or task
+    filling      totals into an export of Canvas or Moodle
     similarity   which answers are alike
     pages        what learners and teachers read; gradescope is the same in Gradescope's form
 

@@ -21,6 +21,7 @@ An example, with every key that there is:
     attempts = "best"                   # or "last"
     max_attempts = 3                    # the first three count
     times = "platform"                  # "file": where the platform says nothing, the file's own time
+    # submitted = "submitted.csv"       # times by hand, before all others: columns learner, submitted, and attempt
 
     [[learner]]                         # instead of a roster file, or beside it
     id = "ada"                          # never changes: variants are drawn from it
@@ -77,6 +78,8 @@ class Assignment:
         max_attempts: how many count, from the first on; None for all.
         times: "platform" where only the platform's word about the time counts, "file" where the file's own time fills
             in, which a learner may set.
+        submitted: (learner, attempt, or None for every one) -> when it was handed in, by the teacher's word, which
+            counts before any other. Downloads of Canvas and Moodle do not say when.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Assignment:
     attempts: str = "last"
     max_attempts: int | None = None
     times: str = "platform"
+    submitted: Mapping[tuple[str, int | None], datetime] = field(default_factory=dict)
 
     def chosen(self, tasks: Sequence[Task]) -> dict[str, float]:
         """Task id -> points, of what counts, in the order of the notebook.

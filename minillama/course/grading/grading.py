@@ -20,7 +20,7 @@ from minillama.course.grading.intake import collect
 from minillama.course.grading.journal import Journal
 from minillama.course.grading.lessons import Course, load_course
 from minillama.course.grading.limits import Limits
-from minillama.course.grading.marking import Marking
+from minillama.course.grading.marking import Marking, check
 from minillama.course.grading.reading import fingerprint
 from minillama.course.grading.records import LearnerResult, Run, Submission
 from minillama.course.grading.reporting import write_report
@@ -96,6 +96,7 @@ def grade(plan: Plan, report: Callable[[LearnerResult, int, int], None] | None =
     plan.out.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(Scratch()) as scratch:
         submissions = handed_in(plan, scratch.path)
+        check(marking, (each.learner for each in submissions))
         run, done = _resume(plan, course, submissions, sandbox)
         journal = Journal(plan.out)
         waiting = [each for each in submissions if (each.learner, each.attempt) not in done]

@@ -11,14 +11,14 @@ from datetime import timedelta
 
 from minillama.course.grading.adjusting import Adjustment, adjusted, check_adjustments
 from minillama.course.grading.class_file import Assignment, ClassFile
-from minillama.course.grading.moments import Dates, in_words, read_instant
+from minillama.course.grading.moments import Dates, in_words, read_instant, stamp
 from minillama.course.grading.records import PRECISION, LearnerResult
 from minillama.course.grading.resolving import STRANGER
 from minillama.course.grading.telling import bare
 from minillama.course.record import Task
 from minillama.errors import ConfigError
 
-UNKNOWN_TIME = "time not known"
+CLOSED = "It came after the assignment had closed."
 FILE_CLOCK = "Its time is the file's own, which whoever handed it in may set."
 
 
@@ -64,6 +64,17 @@ class Marking:
         return self.course is not None and bool(self.course.learners) and learner not in self.course.roster.by_id
 
 
+def check(marking: Marking, learners: Iterable[str]) -> None:
+    """See that all adjustments are of somebody in the class, or who handed in, and of what counts.
+
+    Raises:
+        DataError: one is not.
+    """
+    if marking.course is not None:
+        people = {*marking.course.roster.by_id, *(each.name for each in marking.course.groups), *learners}
+        check_adjustments(marking.adjustments, people, marking.points)
+
+
 def marked(results: Iterable[LearnerResult], marking: Marking, whole: bool = True) -> list[LearnerResult]:
     """The results as they count, sorted by learner and attempt: a group's once for each member.
 
@@ -81,8 +92,7 @@ def marked(results: Iterable[LearnerResult], marking: Marking, whole: bool = Tru
         possible = {one.task: one.possible for each in ordered for one in each.outcomes}
         check_adjustments(marking.adjustments, (each.learner for each in ordered), possible)
         return [adjusted(each, marking.adjustments) for each in ordered]
-    people = {*course.roster.by_id, *(each.name for each in course.groups), *(each.learner for each in ordered)}
-    check_adjustments(marking.adjustments, people, marking.points)
+    check(marking, (each.learner for each in ordered))
     groups = {each.name for each in course.groups}
     chosen = [_chosen(each, marking) for each in ordered]
     units = [adjusted(each, marking.adjustments) if each.learner in groups else each for each in chosen]
@@ -158,27 +168,28 @@ def _dated(results: Sequence[LearnerResult], dates: Dates, assignment: Assignmen
 def _late(result: LearnerResult, dates: Dates, assignment: Assignment) -> LearnerResult:
     """One result with its lateness, decided by when it was handed in; where nobody knows when, nothing is taken."""
     limit = dates.due or dates.closes
+    said, who = assignment.submitted, result.learner
+    by_hand = said.get((who, result.attempt), said.get((who, None)))
+    if by_hand is not None and result.status != "missing":
+        result = replace(result, submitted=stamp(by_hand), clock="teacher")
     moment = read_instant(result.submitted) if result.clock else None
     if moment is None or result.status == "missing":
-        unknown = result.late and limit is not None
-        return replace(result, lateness=UNKNOWN_TIME) if unknown else result
+        return result
     notes = [*result.notes]
     if result.clock == "file" and limit is not None:
         notes.append(FILE_CLOCK)
     if dates.opens is not None and moment < dates.opens:
         notes.append(f"It was handed in {in_words(dates.opens - moment)} before the assignment opened.")
     late = moment - limit if limit is not None and moment > limit else timedelta()
-    words = in_words(late) if late else ""
-    if dates.closes is not None and moment > dates.closes:
-        words, share, counts = f"{words}, after closing", 1.0, False
-    elif late <= assignment.grace:
-        words, share, counts = words and f"{words}, within grace", 0.0, True
-    else:
-        share, counts = assignment.penalty.taken(late) if assignment.penalty else 0.0, True
+    counts = dates.closes is None or moment <= dates.closes
     is_late = late > assignment.grace or not counts
+    share = assignment.penalty.taken(late) if assignment.penalty is not None and is_late else 0.0
+    if not counts:
+        notes.append(CLOSED)
+        share = 1.0
     return replace(
-        result, late=is_late, lateness=words, penalty=round(result.points * share, PRECISION), counts=counts,
-        notes=tuple(notes),
+        result, late=is_late, lateness=in_words(late) if late else "", counts=counts,
+        penalty=round(result.points * share, PRECISION), notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -191,7 +202,7 @@ def remarks(results: Sequence[LearnerResult], marking: Marking) -> list[str]:
     missing = sum(each.status == "missing" for each in results)
     if missing:
         found.append(f"{missing} of the roster handed in nothing")
-    unknown = sorted({each.learner for each in results if each.lateness == UNKNOWN_TIME})
+    unknown = sorted({each.learner for each in results if each.late and not each.lateness})
     if unknown:
         found.append(f"{len(unknown)} called late by the platform, which does not say when; nothing was taken off")
     waiting = {

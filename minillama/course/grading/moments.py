@@ -41,8 +41,12 @@ def instant(local: datetime, zone: tzinfo, later: bool) -> tuple[datetime, str]:
     return chosen, f"{local.isoformat()} {why} in {zone}; it is read as {stamp(chosen)}"
 
 
-def read_instant(text: str) -> datetime | None:
-    """What a platform says about when something was handed in, in UTC; None where that is not to be read.
+def read_instant(text: str, zone: tzinfo | None = None) -> datetime | None:
+    """What a platform or a person says about when something was handed in, in UTC; None where that is not to be read.
+
+    Args:
+        text: ISO 8601, or what Gradescope writes.
+        zone: of a time without an offset, which is read in the learner's favour; None refuses it.
 
     >>> read_instant("2026-01-02 03:04:05.000000000 +0100").isoformat()
     '2026-01-02T02:04:05+00:00'
@@ -50,7 +54,9 @@ def read_instant(text: str) -> datetime | None:
     tidy = OFFSET.sub(lambda found: "Z" if found[1] == "UTC" else found[1], text.strip())
     try:
         found = datetime.fromisoformat(tidy)
-        return found.astimezone(UTC) if found.tzinfo is not None else None
+        if found.tzinfo is None:
+            return instant(found, zone, later=False)[0] if zone is not None else None
+        return found.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -1,27 +1,29 @@
 """From course.toml to a ClassFile, with every fault said: which key, what was got, what was expected, what to do."""
 
+import re
 import zoneinfo
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 from minillama.course.grading.class_file import Assignment, ClassFile, Extension, Group
-from minillama.course.grading.moments import UNITS, Dates, LatePenalty
+from minillama.course.grading.moments import UNITS, Dates, LatePenalty, read_instant
 from minillama.course.grading.roster import COLUMNS, Learner, Roster, read_roster
-from minillama.course.grading.tables import did_you_mean
+from minillama.course.grading.tables import did_you_mean, read_table
 from minillama.course.grading.toml_fields import Table, read_toml
 from minillama.course.tasks import LESSONS, tasks_of
-from minillama.errors import ConfigError
+from minillama.errors import ConfigError, DataError
 
 TOP = ("title", "timezone", "secret", "pack", "roster", "assignment", "learner", "extension", "group")
 ASSIGNMENT = (
     "name", "lesson", "tasks", "points", "opens", "due", "closes", "grace_minutes", "penalty", "attempts",
-    "max_attempts", "times",
+    "max_attempts", "times", "submitted",
 )  # fmt: skip
 EXTENSION = ("learner", "assignment", "due", "closes")
 GROUP = ("name", "members", "assignments")
+SUBMITTED = ("learner", "attempt", "submitted")  # columns of times by hand
 MOST_POINTS = 10_000
 MOST_ATTEMPTS = 1_000
 MOST_GRACE_MINUTES = 10_080  # a week
@@ -37,13 +39,13 @@ def read_class(path: Path) -> ClassFile:
     top.only(TOP)
     zone, pack, notes = _zone(top), top.file("pack"), list[str]()
     stems = _stems(top, pack)
+    learners = _learners(top)
+    known = [each.id for each in learners]
     assignments = tuple(
-        _assignment(_named(top, "assignment", i, each), stems, zone, notes, pack is None)
+        _assignment(_named(top, "assignment", i, each), stems, known, zone, notes, pack is None)
         for i, each in enumerate(top.tables("assignment"), 1)
     )
     names = _all_different(path, "assignment", [each.name for each in assignments])
-    learners = _learners(top)
-    known = [each.id for each in learners]
     extensions = tuple(
         _extension(_named(top, "extension", i, each), known, assignments, zone, notes)
         for i, each in enumerate(top.tables("extension"), 1)
@@ -93,7 +95,9 @@ def _stems(top: Table, pack: Path | None) -> list[str]:
     return found
 
 
-def _assignment(table: Table, stems: Sequence[str], zone: tzinfo | None, notes: list[str], public: bool) -> Assignment:
+def _assignment(
+    table: Table, stems: Sequence[str], known: Sequence[str], zone: tzinfo | None, notes: list[str], public: bool
+) -> Assignment:
     table.only(ASSIGNMENT)
     wanted = table.text("lesson")
     fits = [stem for stem in stems if wanted in (stem, stem.partition("_")[0])]
@@ -104,7 +108,7 @@ def _assignment(table: Table, stems: Sequence[str], zone: tzinfo | None, notes: 
         dates=_dates(table, zone, notes),
         grace=timedelta(minutes=table.number("grace_minutes", 0, MOST_GRACE_MINUTES, 0)), penalty=_penalty(table),
         attempts=table.choice("attempts", ("last", "best"), "last"), max_attempts=_max_attempts(table),
-        times=table.choice("times", ("platform", "file"), "platform"),
+        times=table.choice("times", ("platform", "file"), "platform"), submitted=_submitted(table, known, zone),
     )  # fmt: skip
     if public and (made.tasks or made.points):
         try:
@@ -154,6 +158,28 @@ def _max_attempts(table: Table) -> int | None:
     if value is not None and (type(value) is not int or not 1 <= value <= MOST_ATTEMPTS):
         table.wrong("max_attempts", f"a whole number from 1 to {MOST_ATTEMPTS}")
     return value
+
+
+def _submitted(table: Table, known: Sequence[str], zone: tzinfo | None) -> dict[tuple[str, int | None], datetime]:
+    """Times by hand; on the clocks of the class where they have no offset."""
+    path, found = table.file("submitted"), dict[tuple[str, int | None], datetime]()
+    for row in read_table(path, ("learner", "submitted"), SUBMITTED) if path is not None else ():
+        learner, attempt, text = (row.cells[name] for name in SUBMITTED)
+        if learner not in known:
+            hint = did_you_mean(learner, known) or ", expected the id of one in the roster"
+            raise DataError(f"{path}: line {row.line} has learner {learner[:60]!r}{hint}")
+        if not re.fullmatch(r"\d{0,6}", attempt):
+            raise DataError(
+                f"{path}: line {row.line} has attempt {attempt[:60]!r}, expected a whole number, or nothing"
+            )
+        moment = read_instant(text, zone)
+        if moment is None:
+            got = f"line {row.line} has submitted {text[:60]!r}"
+            raise DataError(f"{path}: {got}, expected a date and a time, such as 2027-03-09T08:15+01:00")
+        key = (learner, int(attempt) if attempt else None)
+        if found.setdefault(key, moment) != moment:
+            raise DataError(f"{path}: line {row.line} has another time for {learner!r} than a line above: delete one")
+    return found
 
 
 def _learners(top: Table) -> tuple[Learner, ...]:

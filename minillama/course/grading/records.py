@@ -35,7 +35,7 @@ class Submission:
         attempt: counted from 1 among the files of one learner, in the order of `submitted`, then of names.
         submitted: when, as ISO 8601, where the source says so; else empty.
         clock: whose word `submitted` is, in a class with dates: "platform", "file" (the file's own time, which a
-            learner may set), or empty where nobody says when.
+            learner may set), "teacher", or empty where nobody says when.
         late: whether the source itself calls it late.
         identity: what else the source tells about the learner: "canvas", "moodle", "sid", "email" -> text.
         problem: why it cannot be read, as a sentence; empty where it can.
@@ -144,7 +144,7 @@ class LearnerResult:
         outcomes: one a task, in the order of the notebook.
         notes: what a teacher should know: cells that were ignored, a limit that was reached; sentences.
         prints: of the answers that are compared with others'.
-        lateness: how late it is, in words: "2 h 5 min"; empty where it is in time, or nothing is due.
+        lateness: how late it is, in words: "2 h 5 min"; empty where it is in time, nothing is due, or nobody knows.
         penalty: points that lateness takes.
         counts: whether it may count: not too late, and not one attempt too many.
     """

@@ -19,6 +19,7 @@ from minillama.course.grading.tables import csv_text
 from minillama.files import new_file
 
 GRADEBOOK, RESULTS, AUDIT, TIMES = "gradebook.csv", "results.json", "audit.jsonl", "times.csv"
+UNKNOWN_TIME = "time not known"
 NOT_RESISTANT = "limits only: not tamper-resistant"
 
 
@@ -75,8 +76,9 @@ def _sums(own: Sequence[LearnerResult], inside: bool) -> list[Any]:
     if not inside:
         return [total, possible, "late" if any(each.late for each in own) else ""]
     raw, penalty = (round(sum(getattr(each, name) for each in own), PRECISION) for name in ("points", "penalty"))
-    words = ["; ".join(_different(getattr(each, name) for each in own)) for name in ("lateness", "submitted", "clock")]
-    return [raw, penalty, total, possible, *words]
+    late = [each.lateness or UNKNOWN_TIME * each.late for each in own]
+    said = (late, (each.submitted for each in own), (each.clock for each in own))
+    return [raw, penalty, total, possible, *("; ".join(_different(each)) for each in said)]
 
 
 def _different(words: Iterable[str]) -> list[str]:
@@ -132,7 +134,8 @@ def write_report(
     for name, text in written.items():
         with new_file(folder / name) as file:
             file.write(text.encode("utf-8"))
-    write_pages(folder, run, marks, count, seconds)
+    units = {(each.learner, each.attempt): (each.identity.get("group", each.learner), each.attempt) for each in marks}
+    write_pages(folder, run, marks, count, {key: seconds[unit] for key, unit in units.items() if unit in seconds})
     return marks
 
 

@@ -213,6 +213,32 @@ def test_an_offset_needs_no_zone(tmp_path):
     assert read(tmp_path, text).assignment().dates.due == datetime(2027, 3, 9, 4, 59, tzinfo=UTC)
 
 
+def test_times_by_hand_are_read_on_the_clocks_of_the_class(tmp_path):
+    text = SHORT.replace("due =", 'submitted = "s.csv"\ndue =')
+    lines = [
+        "learner,submitted,attempt",
+        "ada,2027-03-09 08:15,",
+        "bob,2027-03-09T08:15:00Z,2",
+        "ada,2026-10-25T02:30,1",
+    ]
+    with pytest.raises(DataError, match=r"s\.csv: cannot be read"):
+        read(tmp_path, text)
+    (tmp_path / "s.csv").write_text("\n".join(lines))
+    assert read(tmp_path, text).assignment().submitted == {
+        ("ada", None): datetime(2027, 3, 9, 7, 15, tzinfo=UTC), ("bob", 2): datetime(2027, 3, 9, 8, 15, tzinfo=UTC),
+        ("ada", 1): datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+    }  # fmt: skip
+    for wrong, says in [
+        ("bod,2027-03-09 08:15,", "did you mean bob"), ("bob,soon,", "line 2 has submitted 'soon'"),
+        ("bob,2027-03-09 08:15,x", "attempt 'x'"),
+        ("bob,2027-03-09 08:15,\nbob,2027-03-09 08:16,", "line 3 has another"),
+        ("bob,0001-01-01 00:00,", "expected a date"),
+    ]:  # fmt: skip
+        (tmp_path / "s.csv").write_text(f"learner,submitted,attempt\n{wrong}\n")
+        with pytest.raises(DataError, match=says):
+            read(tmp_path, text)
+
+
 def test_a_short_secret_is_refused(tmp_path):
     (tmp_path / "s").write_text("short")
     with pytest.raises(ConfigError, match="at least 16"):

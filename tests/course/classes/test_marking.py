@@ -16,7 +16,7 @@ from minillama.course.grading.adjusting import (
     manual_text,
     read_adjustments,
 )  # fmt: skip
-from minillama.course.grading.marking import FILE_CLOCK, UNKNOWN_TIME, Marking, marked, remarks
+from minillama.course.grading.marking import CLOSED, FILE_CLOCK, Marking, marked, remarks
 from minillama.course.grading.moments import LatePenalty, stamp
 from minillama.course.grading.records import Submission
 from minillama.course.grading.reporting import counted, gradebook
@@ -75,15 +75,16 @@ def test_everybody_of_the_roster_has_a_mark_and_strangers_are_not_lost(marking):
     ("duration", "penalty", "lateness", "late", "counts"),
     [
         ({"minutes": -1}, 0, "", False, True), ({}, 0, "", False, True),
-        ({"minutes": 10}, 0, "10 min, within grace", False, True), ({"minutes": 11}, 1, "11 min", True, True),
+        ({"minutes": 10}, 0, "10 min", False, True), ({"minutes": 11}, 1, "11 min", True, True),
         ({"hours": 24}, 1, "1 d", True, True), ({"hours": 24, "seconds": 1}, 2, "1 d 1 min", True, True),
-        ({"days": 7}, 5, "7 d", True, True), ({"days": 7, "seconds": 1}, 10, "7 d 1 min, after closing", True, False),
+        ({"days": 7}, 5, "7 d", True, True), ({"days": 7, "seconds": 1}, 10, "7 d 1 min", True, False),
     ],
 )  # fmt: skip
 def test_lateness(marking, duration, penalty, lateness, late, counts):
     found = of(marking, result("ada", submitted=late_by(**duration)))["ada"]
     assert (found.penalty, found.lateness, found.late, found.counts) == (penalty, lateness, late, counts)
     assert (found.points, found.total) == (10.0, 10.0 - penalty)
+    assert (CLOSED in found.notes) == (not counts)
 
 
 @settings(max_examples=50, deadline=None)
@@ -110,7 +111,8 @@ def test_a_total_is_what_was_earned_less_the_penalty_and_never_below_zero(markin
 
 def test_where_nobody_knows_when_nothing_is_taken(marking):
     found = of(marking, result("ada", submitted="", late=True), result("bob", submitted="yesterday"))
-    assert (found["ada"].lateness, found["ada"].penalty) == (UNKNOWN_TIME, 0.0)
+    assert (found["ada"].late, found["ada"].lateness, found["ada"].penalty) == (True, "", 0.0)
+    assert rows_of(gradebook([found["ada"]], CHOSEN, marking))[0]["late"] == "time not known"
     assert found["bob"].penalty == 0
     assert any("does not say when" in each for each in remarks(list(found.values()), marking))
 
@@ -150,6 +152,15 @@ def attempts(*pairs):
 def test_which_attempt_counts(marking, rule, most, tried, counts):
     found = of(with_assignment(marking, max_attempts=most), *attempts(*tried), attempts=rule)["ada"]
     assert found.attempt == counts
+
+
+def test_a_teachers_word_about_the_time_counts_before_the_platforms(marking):
+    said = {("ada", None): DUE + timedelta(days=1), ("ada", 2): DUE, ("bob", None): DUE}
+    made = with_assignment(marking, submitted=said)
+    found = marked([*attempts((1.0, 5), (1.0, 5)), result("cyd", submitted=late_by(days=2))], made)
+    assert [(each.learner, each.lateness, each.clock) for each in found] == [
+        ("ada", "1 d", "teacher"), ("ada", "", "teacher"), ("bob", "", ""), ("cyd", "2 d", "platform"), ("dee", "", ""),
+    ]  # fmt: skip
 
 
 def test_one_submission_of_a_group_counts_for_all_and_several_are_said(marking, tmp_path):
