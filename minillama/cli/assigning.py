@@ -55,9 +55,10 @@ def assign(
         if learner and learner not in everybody:
             raise typer.BadParameter(f"{course}: --learner is {learner!r}, expected an id of its roster")
         to = everybody.get(learner, to)
-    if learner and not secret:
+    varied = any(handout.lesson.tasks[name].build for name in handout.points)
+    if varied and learner and not secret:
         note("there is no secret, so these are the public variants: see --secret-file, or `secret` in course.toml")
-    if secret and not learner:
+    if varied and secret and not learner:
         note("these are the public variants: --learner or --roster draws each learner's own")
     write_archive(archive(handout, secret, to), out)
     print(out)

@@ -8,12 +8,13 @@ import itertools
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from minillama.course.judging import Verdict, judge
 from minillama.course.messages import read_observations, write_observations
 from minillama.course.plain import decode, encode
-from minillama.course.record import Case, Task
+from minillama.course.record import Case, Misconception, Probe, Task
 from minillama.course.running import observe
 from minillama.course.wording import lines_of
 
@@ -42,6 +43,11 @@ class Fault:
         return f"{self.task}: {self.where}: got {self.got}, expected {self.expected}: {self.remedy}"
 
 
+def _keep(answers: list[Any], answer: Any) -> Any:
+    answers.append(answer)
+    return answer
+
+
 class Book:
     """Answers that are known to be right or wrong, written apart from the records; better by somebody else.
 
@@ -56,15 +62,15 @@ class Book:
 
     def right(self, task: str) -> Callable[[Any], Any]:
         """Decorates a right answer."""
-        return lambda answer: self.RIGHT.setdefault(task, []).append(answer) or answer
+        return partial(_keep, self.RIGHT.setdefault(task, []))
 
     def wrong(self, task: str, name: str) -> Callable[[Any], Any]:
         """Decorates an answer with a misconception."""
-        return lambda answer: self.WRONG.setdefault((task, name), []).append(answer) or answer
+        return partial(_keep, self.WRONG.setdefault((task, name), []))
 
     def stray(self, task: str) -> Callable[[Any], Any]:
         """Decorates a wrong answer that must be named nothing."""
-        return lambda answer: self.STRAY.setdefault(task, []).append(answer) or answer
+        return partial(_keep, self.STRAY.setdefault(task, []))
 
 
 def verdict_of(task: Task, answer: Any, seed: int, cases: Sequence[Case] | None = None) -> Verdict:
@@ -224,7 +230,8 @@ def record_faults(task: Task, lessons: Collection[str]) -> Iterator[Fault]:
         "minutes": (task.minutes > 0, task.minutes, "more than 0"),
         "hints": (len(set(task.hints)) == 3, len(set(task.hints)), "three, each another"),
     }
-    for each in (*task.misconceptions, *task.probes):
+    ideas: tuple[Misconception | Probe, ...] = (*task.misconceptions, *task.probes)
+    for each in ideas:
         checks[f"{each.name}, question"] = (each.question.endswith("?"), each.question, "a ? at its end")
         checks[f"{each.name}, principle"] = (each.principle.endswith((".", "!")), each.principle, "a whole sentence")
     for idea in task.misconceptions:

@@ -117,7 +117,7 @@ class Task:
     lesson: str
     kind: Kind
     title: str
-    points: int
+    points: float
     difficulty: int
     importance: int
     minutes: int

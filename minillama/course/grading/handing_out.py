@@ -20,6 +20,7 @@ OLDEST = (1980, 1, 1, 0, 0, 0)  # the first time that an archive can hold
 UNSAFE = re.compile(r'[<>:"/\\|?*\s]+')  # in a name, on one system or another
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 
+HELP = "  course.check says what it sees, as often as you want; course.hint helps in three steps.\n"
 README = """{title}
 {line}
 
@@ -37,8 +38,7 @@ Open it
 Work in it
   Write your answers into the cells that are there for them. Further cells are yours: they are not graded, so
   an answer must not need them.
-  course.check says what it sees, as often as you want; course.hint helps in three steps.
-  Earlier pieces come from the package: this notebook stands alone.
+{help}  Earlier pieces come from the package: this notebook stands alone.
 
 Hand in
   {notebook}, this one file, under this name, as you saved it. It is run anew, on other inputs than those that
@@ -83,7 +83,8 @@ def archive(handout: Handout, secret: str, to: Recipient) -> bytes:
     variants = {name: variant_of(tasks[name], secret if to.drawn_for else "", to.drawn_for) for name in handout.points}
     stem, folder = handout.lesson.stem, safe_name(handout.name)
     notebook = nbformat.writes(assigned_notebook(handout, variants), version=4) + "\n"
-    files = {f"{folder}/README.txt": _readme(handout, variants, to), f"{folder}/{stem}.ipynb": notebook}
+    readme = _readme(handout, variants, to, HELP if "course.check(" in notebook else "")
+    files = {f"{folder}/README.txt": readme, f"{folder}/{stem}.ipynb": notebook}
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as made:  # what packs differs from one zlib to the next
         for name, text in sorted(files.items()):
@@ -93,7 +94,7 @@ def archive(handout: Handout, secret: str, to: Recipient) -> bytes:
     return stream.getvalue()
 
 
-def _readme(handout: Handout, variants: Mapping[str, Mapping[str, Any]], to: Recipient) -> str:
+def _readme(handout: Handout, variants: Mapping[str, Mapping[str, Any]], to: Recipient, help_lines: str) -> str:
     members = handout.members(variants)
     who = f"For {clean_name(to.learner)}. " if to.learner else ""
     own = "Parts of it are yours alone: a neighbour's may ask for something else.\n" if any(variants.values()) else ""
@@ -103,8 +104,10 @@ def _readme(handout: Handout, variants: Mapping[str, Mapping[str, Any]], to: Rec
         count="one task" if len(members) == 1 else f"{len(members)} tasks",
         points=f"{sum(each.points for each in members.values()):g}",
         minutes=sum(each.minutes for each in members.values()), due=f"; due {to.due}" if to.due else "",
+        help=help_lines,
         tasks="\n".join(
-            f"  {each.title:{wide}}  {each.id:{long}}  {each.points:3g} points  {each.minutes:3} minutes"
+            f"  {each.title:{wide}}  {each.id:{long}}  {each.points:3g} point{'s' if each.points != 1 else ' '}  "
+            f"{each.minutes:3} minutes"
             for each in members.values()
         ),
     )  # fmt: skip
@@ -127,7 +130,6 @@ def write_archives(handout: Handout, secret: str, people: Sequence[Recipient], o
         other = files.setdefault(name.casefold(), each).learner
         if other != each.learner:
             raise ConfigError(f"{each.learner!r} and {other!r} would both be given {name}: change one of their ids")
-    out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{safe_name(each.learner)}.zip" for each in people]
     for path, each in zip(paths, people, strict=True):
         write_archive(archive(handout, secret, each), path)
@@ -136,5 +138,6 @@ def write_archives(handout: Handout, secret: str, people: Sequence[Recipient], o
 
 def write_archive(data: bytes, path: Path) -> None:
     """Write an archive whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as file:
         file.write(data)

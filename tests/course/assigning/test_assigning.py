@@ -15,8 +15,8 @@ from minillama.course.grading.assigning import Handout, assigned_notebook, defin
 from minillama.course.grading.drawing import variant_of
 from minillama.course.grading.handing_out import Recipient, archive, safe_name, write_archives
 from minillama.course.grading.lessons import load_course
+from minillama.course.grading.proving_notebooks import answers_of
 from minillama.course.grading.reading import matches, pick_answers, read_cells
-from minillama.course.grading.trying import answers_of
 from minillama.course.judging import judge
 from minillama.course.releasing import exercise_of, leaks
 from minillama.course.running import observe
