@@ -210,5 +210,5 @@ def remarks(results: Sequence[LearnerResult], marking: Marking) -> list[str]:
         for each in results for one in each.outcomes if one.status == "recorded" and not one.adjusted
     }  # fmt: skip
     if waiting:
-        found.append(f"{len(waiting)} answers wait for a person: fill in manual.csv, and give it to --adjust")
+        found.append(f"answers that wait for a person: {len(waiting)}; fill in manual.csv, and give it to --adjust")
     return found
