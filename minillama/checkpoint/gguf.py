@@ -17,7 +17,7 @@ import torch
 from minillama.checkpoint.gguf_format import Header, TensorInfo, Value, parse_header, shown
 from minillama.checkpoint.gguf_model import IGNORED, ROPE_DIVISORS, canonical_name, config_of, scaling_of_divisors
 from minillama.checkpoint.gguf_tokenizer import tokenizer_of
-from minillama.checkpoint.mapped import is_aligned, map_file, mapped_tensor
+from minillama.checkpoint.mapped import is_aligned, let_go, map_file, mapped_tensor
 from minillama.checkpoint.source import FLOAT_DTYPES, Checkpoint, StoredTensor, check_tensors
 from minillama.checkpoint.tokenizers import read_tokenizer
 from minillama.config import ModelConfig
@@ -127,7 +127,10 @@ def _read_tokenizer(path: Path, metadata: dict[str, Value], other: Path | None) 
 
 def _stored(data: mmap.mmap, info: TensorInfo) -> StoredTensor:
     mapped = info.format not in FLOAT_DTYPES or is_aligned(info.start, FLOAT_DTYPES[info.format])
-    return StoredTensor(shape=info.shape, format=info.format, read=partial(read_tensor, data, info), mapped=mapped)
+    return StoredTensor(
+        shape=info.shape, format=info.format, read=partial(read_tensor, data, info), mapped=mapped,
+        let_go=partial(let_go, data, info.start, info.size_bytes),
+    )  # fmt: skip
 
 
 def checkpoint_of(path: Path, parts: list[Part], tokenizer: Path | None = None) -> Checkpoint:

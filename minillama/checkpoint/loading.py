@@ -307,4 +307,6 @@ def _build_engine(checkpoint: Checkpoint, plan: dict[str, str]) -> QuantizedLlam
             matrices[key] = prepare(blocks, plan[name], (rows, columns), threads)
             if not matrices[key].finite:
                 raise not_finite(name)
+            if not matrices[key].in_file_order:  # its bytes have been copied, in another order
+                tensor.let_go()
     return QuantizedLlama(checkpoint.config, matrices, embedding, norms)

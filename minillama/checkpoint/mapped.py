@@ -29,6 +29,17 @@ def map_file(path: Path) -> mmap.mmap:
         raise CheckpointError(f"{path}: cannot be mapped into memory ({error})") from error
 
 
+def let_go(file: mmap.mmap, start: int, n_bytes: int) -> None:
+    """Count these bytes of a mapped file no longer as this process's memory, until they are touched again (Linux).
+
+    Only whole pages go. What was changed in them is lost.
+    """
+    if sys.platform == "linux":
+        first, last = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE, (start + n_bytes) // mmap.PAGESIZE * mmap.PAGESIZE
+        if first < last:
+            file.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
 def is_aligned(start: int, dtype: torch.dtype) -> bool:
     """Whether a tensor of this dtype at this byte of a mapped file can be used in its place, without a copy."""
     return start % dtype.itemsize == 0

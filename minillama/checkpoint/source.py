@@ -33,12 +33,14 @@ class StoredTensor:
         read: reads it. Floats come as a torch tensor of the stored dtype and this shape; block formats as the file's
             bytes, uint8 (rows, row_bytes), memory-mapped where that is possible.
         mapped: what `read` gives lies in the mapped file; False where it is a copy, which takes memory of its own.
+        let_go: to be called when what `read` gave is used no longer, so that a mapped file leaves the memory.
     """
 
     shape: tuple[int, ...]
     format: str
     read: Callable[[], torch.Tensor | np.ndarray]
     mapped: bool = True
+    let_go: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)

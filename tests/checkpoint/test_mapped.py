@@ -1,10 +1,13 @@
 import os
+import re
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from minillama.checkpoint.mapped import map_file, mapped_tensor
+from minillama.checkpoint.mapped import let_go, map_file, mapped_tensor
 from minillama.errors import CheckpointError
 
 
@@ -44,3 +47,20 @@ def test_a_file_larger_than_the_memory_can_be_mapped(tmp_path) -> None:
     with (tmp_path / "x").open("wb") as file:
         file.truncate(size)
     assert mapped_tensor(map_file(tmp_path / "x"), size - 8, (4,), torch.float16).sum() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process holds is read from /proc")
+def test_what_is_let_go_leaves_the_memory_and_is_read_again(tmp_path) -> None:
+    def held() -> int:
+        status = Path("/proc/self/status").read_text()
+        return int(re.search(r"RssFile:\s+(\d+)", status)[1]) * 1024
+
+    size = 32 << 20
+    (tmp_path / "x").write_bytes(bytes(range(256)) * (size // 256))
+    file = map_file(tmp_path / "x")
+    array = np.frombuffer(file, np.uint8)
+    total, before = int(array.sum()), held()
+    let_go(file, 5, size - 5)
+    assert before - held() > size * 0.9
+    assert int(array.sum()) == total
+    let_go(file, 1, 100)  # no whole page
