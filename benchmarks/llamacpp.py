@@ -27,13 +27,13 @@ from typing import Any
 
 import numpy as np
 from kernels import bandwidth_works, product_works, random_matrices
-from real_shapes import random_checkpoint
 from rich.console import Console
 from rich.table import Table
 
 import minillama
 from minillama.checkpoint import open_checkpoint
 from minillama.checkpoint.gguf_writer import write_gguf
+from minillama.checkpoint.stand_in import random_checkpoint
 from minillama.config import PRESETS
 from minillama.quant.formats import row_bytes
 from minillama.quant.kernels.choose import choose_path

@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from real_shapes import toy_tokenizer
 from rich.console import Console
 from rich.table import Table
 
@@ -36,6 +35,7 @@ from minillama.checkpoint.hf import write_hf
 from minillama.checkpoint.loading import load_tokenizer
 from minillama.checkpoint.opening import open_checkpoint
 from minillama.checkpoint.source import from_model
+from minillama.checkpoint.stand_in import letters
 from minillama.config import ModelConfig
 from minillama.model import Llama
 from minillama.train.adapters import adapter_of, attach, read_adapter, save_adapter
@@ -93,7 +93,7 @@ def prepare(folder: Path, shape: str, kind: str, n_steps: int, data: Path) -> No
     config = config_of(shape)
     model = Llama(config)
     model.init_weights(0)
-    write_hf(from_model(model, toy_tokenizer()), folder / "model")
+    write_hf(from_model(model, letters()), folder / "model")
     lora = LoRAConfig(rank=8, alpha=16.0, targets=("wq", "wv"))
     add_lora(model, lora)
     save_adapter(adapter_of(model, lora), config, folder / "adapter")

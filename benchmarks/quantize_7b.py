@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 from llamacpp_logits import llamacpp_logits
-from real_shapes import PeakMemory, random_checkpoint
+from real_shapes import PeakMemory
 
 from minillama.checkpoint.gguf_mixtures import QUANTIZED_TYPES
 from minillama.checkpoint.meta import write_meta
+from minillama.checkpoint.stand_in import random_checkpoint
 from minillama.config import PRESETS
 from minillama.model import count_parameters
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from real_shapes import toy_tokenizer
 
 from minillama.checkpoint.gguf_mixtures import matrix_format
 from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.checkpoint.source import Checkpoint, StoredTensor, tensor_shapes
+from minillama.checkpoint.stand_in import letters
 from minillama.config import ModelConfig
 from minillama.quant.formats import FORMATS
 
@@ -40,5 +40,5 @@ def write_random_gguf(config: ModelConfig, out: Path, type: str) -> None:
         return StoredTensor(shape=shape, format=kind, read=read)
 
     tensors = {name: drawn(name, shape) for name, shape in tensor_shapes(config).items()}
-    checkpoint = Checkpoint(path=Path("random"), kind="memory", config=config, tensors=tensors, tokenizer=toy_tokenizer)
+    checkpoint = Checkpoint(path=Path("random"), kind="memory", config=config, tensors=tensors, tokenizer=letters)
     write_gguf(checkpoint, out, format=type)

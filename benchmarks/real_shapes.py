@@ -17,53 +17,14 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
-import torch
-
 import minillama
-from minillama.checkpoint.gguf_mixtures import matrix_format
 from minillama.checkpoint.gguf_writer import write_gguf
 from minillama.checkpoint.meta import write_meta
-from minillama.checkpoint.source import Checkpoint, StoredTensor, tensor_shapes
+from minillama.checkpoint.source import tensor_shapes
+from minillama.checkpoint.stand_in import random_checkpoint
 from minillama.config import PRESETS, ModelConfig
 from minillama.model import count_parameters
-from minillama.quant.formats import FORMATS, row_bytes
-from minillama.tokenizer import Tokenizer
-from minillama.tokenizer.bpe import vocabulary_from_merges
-from minillama.tokenizer.sentencepiece import SentencePieceTokenizer
-
-
-def random_checkpoint(config: ModelConfig, format: str) -> Checkpoint:
-    """A checkpoint whose weights are made when they are read: 64 rows drawn once and repeated.
-
-    Args:
-        config: its sizes.
-        format: of its matrices, or a mixture of gguf_mixtures.
-    """
-    rng = np.random.default_rng(0)
-
-    def stored(name: str, shape: tuple[int, ...]) -> StoredTensor:
-        if len(shape) == 1:
-            return StoredTensor(shape=shape, format="f32", read=lambda: torch.ones(shape))
-        drawn = (rng.standard_normal((min(shape[0], 64), shape[1])) / shape[1] ** 0.5).astype(np.float32)
-        kind = matrix_format(format, name, config)
-        if kind == "f16":
-            rows = torch.from_numpy(drawn).half()
-            return StoredTensor(
-                shape=shape, format="f16", read=lambda: rows.repeat(-(-shape[0] // len(rows)), 1)[: shape[0]]
-            )
-        quantize = FORMATS[kind].quantize
-        assert quantize is not None
-        blocks = quantize(drawn)
-        return StoredTensor(shape=shape, format=kind, read=lambda: np.resize(blocks, (shape[0], blocks.shape[1])))
-
-    tensors = {name: stored(name, shape) for name, shape in tensor_shapes(config).items()}
-    return Checkpoint(path=Path("random"), kind="memory", config=config, tensors=tensors, tokenizer=toy_tokenizer)
-
-
-def toy_tokenizer() -> Tokenizer:
-    """Bytes and a few letters: enough for a prompt."""
-    return SentencePieceTokenizer(vocabulary_from_merges([], [*"▁etaoinsrhl"]))
+from minillama.quant.formats import row_bytes
 
 
 class PeakMemory:
