@@ -45,9 +45,11 @@ def standalone_source(answer: Any, name: str, also: tuple[str, ...] = ()) -> str
 
 
 def as_written(thing: Any) -> Any:
-    """The Python function that Numba compiled, where `thing` is one that it did; else the thing itself."""
+    """The Python function under Numba's compiler or a decorator such as torch.no_grad; else the thing itself."""
     written = getattr(thing, "py_func", None)
-    return written if isinstance(written, FunctionType) else thing
+    if not isinstance(written, FunctionType) and isinstance(thing, FunctionType):
+        written = getattr(thing, "__wrapped__", None)
+    return as_written(written) if isinstance(written, FunctionType) else thing
 
 
 class _Collector:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import inspect
 import linecache
 import sys
 import sysconfig
@@ -86,7 +87,9 @@ def forbid(dotted: Sequence[str]) -> Iterator[None]:
         target = find(each)
         if target is None:
             continue
-        code = getattr(vars(target).get("__init__") if isinstance(target, type) else target, "__code__", None)
+        function = vars(target).get("__init__") if isinstance(target, type) else target
+        # a decorator's code is that of all that it decorates
+        code = getattr(inspect.unwrap(function) if callable(function) else None, "__code__", None)
         name = each.replace(":", ".")
         if code is not None:
             codes[code] = name
@@ -120,7 +123,8 @@ def _codes_of(modules: tuple[str, ...]) -> dict[CodeType, str]:
     """The same for modules of these names; looking through all of them takes longer than most answers."""
     spaces = (vars(sys.modules[name]) for name in modules)
     functions = (each for space in spaces for each in space.values() if isinstance(each, FunctionType))
-    return {each.__code__: "minillama.course" for each in functions if each.__module__.startswith("minillama.course")}
+    own = (inspect.unwrap(each) for each in functions if each.__module__.startswith("minillama.course"))
+    return {each.__code__: "minillama.course" for each in own}
 
 
 def _asked_by_learner(frame: FrameType | None) -> bool:

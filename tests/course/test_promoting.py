@@ -2,7 +2,7 @@
 
 import logging
 import math as mathematics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -16,7 +16,9 @@ from minillama.course import home
 from minillama.course.promoting import piece_path
 from minillama.course.sources import standalone_source
 from minillama.course.tasks import find_task
+from minillama.course.tracing import ForbiddenCallError, forbid
 from minillama.errors import ConfigError, DataError
+from minillama.evaluate import scored_windows
 from minillama.model import Pieces
 from minillama.quant.formats import Q4_0
 
@@ -186,3 +188,23 @@ def test_folders_of_pieces_are_read_with_care(tmp_path):
     (folder / "apply_rope.py").write_text("other = 1", encoding="utf-8")
     with pytest.raises(ConfigError, match="defines no apply_rope"):
         read_pieces(home.my_llama())
+
+
+@torch.no_grad()
+def halved(x: Tensor) -> Tensor:
+    return x.unflatten(AXIS, SHAPE)[..., 0]
+
+
+@torch.inference_mode()
+def halves(x: Tensor) -> Iterator[Tensor]:
+    yield from x.unflatten(AXIS, SHAPE).unbind(AXIS)
+
+
+def test_what_a_decorator_of_torchs_makes_is_taken_along_and_is_not_what_others_made_by_it_are() -> None:
+    source = standalone_source(halved, "halved")
+    for line in ("@torch.no_grad()\ndef halved", "import torch", "AXIS = -1"):
+        assert line in source
+    with forbid(("minillama.evaluate:scored_windows",)):  # a generator under the same decorator
+        assert len(list(halves(torch.ones(4)))) == 2
+        with pytest.raises(ForbiddenCallError):
+            next(iter(scored_windows(None, [], None)))
