@@ -1,7 +1,7 @@
-"""How well a model predicts text that it has not seen.
+"""How well a model predicts text that it has not seen, and how fast its size lets it write.
 
-Source of the method: llama.cpp, tools/perplexity: windows that do not overlap, each with BOS in the place of its first
-token, the second half scored, so that every prediction has at least half a window to go on.
+Source of the perplexity's method: llama.cpp, tools/perplexity: windows that do not overlap, each with BOS in the place
+of its first token, the second half scored, so that every prediction has at least half a window to go on.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +12,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from minillama.config import ModelConfig
 from minillama.errors import DataError
+from minillama.model import count_parameters
 from minillama.tokenizer import Tokenizer
+
+
+def predict_tokens_per_second(config: ModelConfig, bits_per_weight: float, context: int, gb_per_s: float) -> float:
+    """The most tokens a second that a memory allows: each token reads every weight and the whole cache once.
+
+    Of the embedding it reads a single row, unless the output matrix is the embedding.
+
+    Args:
+        config: sizes.
+        bits_per_weight: 4.5 for Q4_0, 8.5 for Q8_0, 16 for 16-bit floats.
+        context: tokens in the 16-bit cache.
+        gb_per_s: what the memory delivers, in 10**9 bytes a second.
+
+    >>> from minillama.config import PRESETS
+    >>> round(predict_tokens_per_second(PRESETS["llama-7b"], 4.5, 0, gb_per_s=20), 2)
+    5.38
+    """
+    looked_up = 0 if config.tied else config.vocab_size * config.dim
+    weights = (count_parameters(config) - looked_up) * bits_per_weight / 8
+    cache = context * config.kv_bytes_per_token
+    return gb_per_s * 1e9 / (weights + cache)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +105,7 @@ def perplexity(
         DataError: see scored_windows.
     """
     ids = tokenizer.encode(text)
-    scores: list[Tensor] = []
+    scores = []
     for window in scored_windows(model, ids, tokenizer.bos_id, context):
         scores.append(window)
         progress(len(scores), len(ids) // context, exp(torch.cat(scores).double().mean()))

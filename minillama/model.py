@@ -50,6 +50,8 @@ class Pieces:
     fits_in_memory: Callable[..., bool] | None = None
     LoRALinear: Callable[..., nn.Module] | None = None  # None: those of train/lora.py, which stand above
     merge: Callable[[Any], None] | None = None  # of an adapter into its matrix
+    perplexity: Callable[..., Any] | None = None  # None: those of evaluate.py, which stand above
+    predict_tokens_per_second: Callable[..., float] | None = None
 
 
 def count_parameters(config: ModelConfig) -> int:

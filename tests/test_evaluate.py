@@ -4,8 +4,10 @@ import pytest
 import torch
 from oracles import CONFIGS, random_llama, to_transformers
 
+from minillama.checkpoint.source import tensor_shapes
+from minillama.config import PRESETS
 from minillama.errors import DataError
-from minillama.evaluate import perplexity, scored_windows
+from minillama.evaluate import perplexity, predict_tokens_per_second, scored_windows
 
 MODEL = random_llama(CONFIGS["grouped"])
 IDS = torch.randint(3, 131, (215,), generator=torch.Generator().manual_seed(1)).tolist()
@@ -60,3 +62,14 @@ def test_equal_guesses_give_the_vocabulary() -> None:
 def test_what_cannot_be_measured_is_refused(n: int, context: int, words: str) -> None:
     with pytest.raises(DataError, match=words):
         list(scored_windows(MODEL, IDS[:n], 1, context))
+
+
+@pytest.mark.parametrize("name", ["llama-7b", "llama3-8b", "tiny"])
+def test_a_token_reads_every_matrix_but_the_embedding_and_the_whole_cache(name: str) -> None:
+    config = PRESETS[name]
+    shapes = tensor_shapes(config)
+    if not config.tied:
+        del shapes["tok_embeddings.weight"]
+    weights = sum(math.prod(shape) for shape in shapes.values()) * 8.5 / 8
+    cache = 700 * 2 * 2 * config.n_layers * config.n_kv_heads * config.head_dim
+    assert predict_tokens_per_second(config, 8.5, 700, gb_per_s=30) == pytest.approx(30e9 / (weights + cache))

@@ -24,6 +24,7 @@ HOMES = {
     "fits_in_memory": "checkpoint",
     "LoRALinear": "lora", "merge": "lora",
     "matvec_q4": "kernels", "matvec_q8": "kernels", "pack_rows": "kernels",
+    "perplexity": "evaluate", "predict_tokens_per_second": "evaluate",
 }  # fmt: skip
 
 

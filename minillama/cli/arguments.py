@@ -24,6 +24,9 @@ CacheTypeOption = Annotated[str | None, typer.Option(help="f16 or q8_0: how the 
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 DtypeOption = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16; left out, what fits.")]
 RevisionOption = Annotated[str | None, typer.Option(help="Branch, tag or commit of the repository.")]
+PiecesOption = Annotated[
+    Path | None, typer.Option(help="A folder of your own pieces, my_llama for one; it is run as Python.")
+]
 MAX_TEXT_BYTES = 64 << 20  # far more than any context holds
 
 

@@ -8,6 +8,7 @@ from typer import Argument, Option
 from minillama.cli.arguments import (
     CacheTypeOption,
     DeviceOption,
+    PiecesOption,
     QuantOption,
     ThreadsOption,
     TokenizerOption,
@@ -28,8 +29,9 @@ def perplexity(
     threads: ThreadsOption = None,
     device: DeviceOption = "cpu",
     tokenizer: TokenizerOption = None,
+    pieces: PiecesOption = None,
 ) -> None:
-    """Measure the perplexity of a text by llama.cpp's method."""
+    """Measure the perplexity of a text by llama.cpp's method, or by your own piece where --pieces has one."""
     name, file = optional_model(paths, "FILE")
     text = read_text_file(Path(file), drop_newline=False)
     path = find_model(name)
@@ -37,8 +39,13 @@ def perplexity(
     import minillama
     from minillama import evaluate
 
-    model, reader = minillama.load(path, quant=quant, device=device, tokenizer=tokenizer)
+    model, reader = minillama.load(path, quant=quant, device=device, tokenizer=tokenizer, pieces=pieces)
     use_cache_type(model, cache_type)
+    own = getattr(getattr(model, "pieces", None), "perplexity", None)
+    if own is not None:
+        found = own(model, reader, text, context)
+        print(f"perplexity {float(getattr(found, 'value', found)):.4f} (by your own piece)")
+        return
     with progress() as report:
         found = evaluate.perplexity(
             model,

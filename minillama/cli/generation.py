@@ -17,6 +17,7 @@ from minillama.cli.arguments import (
     DeviceOption,
     DtypeOption,
     ModelArgument,
+    PiecesOption,
     QuantOption,
     ThreadsOption,
     TokenizerOption,
@@ -101,6 +102,7 @@ def bench(
     device: DeviceOption = "cpu",
     dtype: DtypeOption = None,
     tokenizer: TokenizerOption = None,
+    pieces: PiecesOption = None,
 ) -> None:
     """Measure loading, prefill, decode and memory."""
     path = find_model(model)
@@ -110,7 +112,7 @@ def bench(
 
     load = minillama.load  # its import is not part of the loading
     began = time.perf_counter()
-    loaded, _ = load(path, quant=quant, device=device, dtype=dtype, tokenizer=tokenizer)
+    loaded, _ = load(path, quant=quant, device=device, dtype=dtype, tokenizer=tokenizer, pieces=pieces)
     load_seconds = time.perf_counter() - began
     use_cache_type(loaded, cache_type)
     needed = depth + prompt_tokens + new_tokens
