@@ -51,6 +51,12 @@ def accepts(answer: Callable[..., Any], candidate: Any) -> bool:
         raise
 
 
+def measured(answer: Callable[..., Any], *inputs: Any) -> Any:
+    """The answer measures something: the number itself, or the `value` of what it returns."""
+    found = answer(*inputs)
+    return getattr(found, "value", found)
+
+
 def stream(answer: Callable[..., Any], ids: list[int], *inputs: Any) -> list[str]:
     """The answer turns ids that arrive one by one into text: what it has given when it asks for each next id, and last.
 
@@ -305,8 +311,8 @@ def averaged_slope(answer: Callable[..., Any], weight: Any, own: Sequence[Any]) 
 
 
 DRIVERS: dict[str, Callable[..., Any]] = {
-    "call": call, "accepts": accepts, "stream": stream, "module": module, "draws": draws, "remembers": remembers,
-    "steps": steps, "processes": processes, "averaged_slope": averaged_slope,
+    "call": call, "accepts": accepts, "measured": measured, "stream": stream, "module": module,
+    "draws": draws, "remembers": remembers, "steps": steps, "processes": processes, "averaged_slope": averaged_slope,
     "groups": groups, "training_steps": training_steps, "on_bytes": on_bytes, "on_file": on_file,
     "adapter": adapter, "merging": merging, "handed": handed, "stacked": stacked,
     "labels": labels, "rows": rows, "at_once": at_once, "counted": counted,

@@ -21,6 +21,7 @@ MODULES = (
     "checkpoint",
     "quantization",
     "kernels",
+    "run_7b",
     "lora",
     "alpaca",
     "scaling",

@@ -20,6 +20,7 @@ LESSONS: dict[str, str] = {  # stem of the notebook -> module with its TASKS
     "10_checkpoint": "checkpoint",
     "11_quantization": "quantization",
     "12_kernels": "kernels",
+    "13_run_7b": "run_7b",
     "14_lora": "lora",
     "15_alpaca": "alpaca",
     "19_scaling": "scaling",
