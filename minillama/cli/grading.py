@@ -140,7 +140,7 @@ def fill(
     made = filling.fill(report, export, platform, column, zeros)
     with new_file(out) as file:
         file.write(made.text.encode("utf-8"))
-    note(f"cells that were filled: {made.filled}")
+    note(f"filled {made.filled} cells")
     for line in made.remarks:
         note(line)
     print(out)

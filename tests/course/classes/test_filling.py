@@ -165,7 +165,7 @@ def test_the_command_writes_another_file_and_never_the_export(report, tmp_path):
     path = export(tmp_path, CANVAS_EXPORT)
     done = run(report, "--canvas", path, "--column", "Norms (123)", "--out", tmp_path / "filled.csv")
     assert (done.exit_code, done.stdout) == (0, f"{tmp_path / 'filled.csv'}\n")
-    assert "cells that were filled: 2" in done.stderr
+    assert "filled 2 cells" in done.stderr
     assert path.read_bytes().decode() == CANVAS_EXPORT
     (tmp_path / "link.csv").symlink_to(path)
     for wrong, says in [
