@@ -22,6 +22,7 @@ from minillama.course.grading.lessons import load_course
 from minillama.course.grading.limits import Limits, adopt_orphans
 from minillama.course.grading.records import Submission
 from minillama.course.grading.sandbox import BUBBLEWRAP, LIMITS_ONLY, why_no_bubblewrap
+from minillama.course.tasks import find_task
 from tests.course.grading.handing_in import ROOT, SEED, notebook, with_answers
 
 LIMITS = Limits(wall_s=3600, cell_s=600, patience=10, cpu_s=3600)  # none of them is what is looked at here
@@ -38,13 +39,20 @@ OPEN = (
 )
 
 
+def cell(task, made, imports):
+    """A cell that answers a task with what an expression gives."""
+    if task.kind == "trace":  # a question after the other becomes a dict
+        imports += f"from minillama.course.tasks import find_task\n_given = {made}\n"
+        made = (
+            f"{{c.name: _given(c.name) for c in find_task({task.id!r}).plan(0).cases}} if callable(_given) else _given"
+        )
+    return f"{imports}{task.name} = {made}"
+
+
 def faulty(task, name):
     """A cell that answers a task with a misconception."""
-    head = f"from minillama.course.tasks import find_task\n_task = find_task({task.id!r})\n"
-    made = f"_task.faulty(frozenset({{{name!r}}}))"
-    if task.kind == "trace":
-        return f"{head}_given = {made}\n{task.name} = {{c.name: _given(c.name) for c in _task.plan(0).cases}}"
-    return f"{head}{task.name} = {made}"
+    imports = "from minillama.course.tasks import find_task\n"
+    return cell(task, f"find_task({task.id!r}).faulty(frozenset({{{name!r}}}))", imports)
 
 
 def spellings():
@@ -54,10 +62,9 @@ def spellings():
         module = importlib.import_module(f"tests.course.{path.stem}")
         book = next((f".{name}" for name in ("BOOK", "book") if hasattr(module, name)), "")
         for task, answers in (getattr(module, book[1:]) if book else module).RIGHT.items():
-            head = f"from tests.course import {path.stem} as _answers\n"
-            name = task.rpartition(".")[2]
+            imports = f"from tests.course import {path.stem} as _answers\n"
             found.setdefault(task, []).extend(
-                f"{head}{name} = _answers{book}.RIGHT[{task!r}][{i}]" for i in range(len(answers))
+                cell(find_task(task), f"_answers{book}.RIGHT[{task!r}][{i}]", imports) for i in range(len(answers))
             )
     return found
 
