@@ -85,6 +85,8 @@ def to_plain(value: Any, depth: int = 0) -> Any:
     """What an answer returned, without anything of the learner's in it; Foreign for what has no plain form."""
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if type(value) is np.str_:
+        return str(value)
     if depth > MAX_DEPTH or value is ...:
         return Foreign(type(value).__name__)
     if isinstance(value, tuple | list):

@@ -157,12 +157,16 @@ def by_division(bug=""):
             "embedding_lost": (count_parameters(config) - config.vocab_size * config.dim) * bits_per_weight / 8,
         }.get(bug, weights / 8)  # fmt: skip
         left = free_gib * (10**9 if bug == "gb" else 1024**3) - weights
+        if bug == "all_or_nothing":
+            left *= 1e9
         size = config.kv_bytes_per_token
         size = {
             "all_heads": size * config.group_size, "keys_only": size / 2, "one_layer": size / config.n_layers,
             "float32_cache": 2 * size, "weights_format": size * bits_per_weight / 16,
         }.get(bug, size)  # fmt: skip
         tokens = {"rounds_up": math.ceil, "rounds": round}.get(bug, math.floor)(left / size)
+        if bug == "always_the_limit":
+            tokens = math.inf
         if bug != "below_zero" and tokens < 0:
             return 0
         return tokens if bug == "beyond" or tokens < config.max_seq_len else config.max_seq_len
@@ -183,6 +187,10 @@ def in_gib(bug=""):
         width = {"float32_cache": 4, "weights_format": bits_per_weight / 8}.get(bug, 2)
         exact = (free_gib - weights * (bug != "no_weights")) * gib / (numbers * width)
         whole = {"rounds_up": np.ceil, "rounds": np.rint}.get(bug, np.floor)(exact)
+        if bug == "all_or_nothing":
+            whole = np.sign(whole) * config.max_seq_len
+        if bug == "always_the_limit":
+            whole = np.maximum(config.max_seq_len, whole)
         least, most = -np.inf if bug == "below_zero" else 0, np.inf if bug == "beyond" else config.max_seq_len
         return int(np.clip(whole, least, most))
 
@@ -208,7 +216,7 @@ def by_search(config, bits_per_weight, free_gib):
 
 for name in (
     "gb", "no_weights", "bits_as_bytes", "embedding_lost", "rounds_up", "rounds", "beyond", "below_zero", "all_heads",
-    "keys_only", "one_layer", "float32_cache", "weights_format",
+    "keys_only", "one_layer", "float32_cache", "weights_format", "always_the_limit", "all_or_nothing",
 ):  # fmt: skip
     WRONG[LONGEST, name] = [by_division(name), in_gib(name)]
 

@@ -48,8 +48,9 @@ CACHE = (
         "How often does a token pass through an attention?",
     ),
     idea(
-        "float32_cache", "a cache of 4 bytes a number", "The cache is in 16 bits.",
-        "How many bytes has a number of 16 bits?", 0.7,
+        "float32_cache", "a cache twice as large",
+        "kv_bytes_per_token has both, a key and a value, and two bytes for each number.",
+        "What do you multiply with 2, or with 4, and what did it count before?", 0.7,
     ),
     idea(
         "weights_format", "a cache as narrow as the weights",
@@ -177,6 +178,8 @@ def faulty_longest(bugs: Bugs = frozenset()) -> Longest:
 
     def longest_context(config: ModelConfig, bits_per_weight: float, free_gib: float) -> int:
         weights = count_parameters(config) * bits_per_weight / (1 if "bits_as_bytes" in bugs else 8)
+        if bugs & {"always_the_limit", "all_or_nothing"}:
+            return config.max_seq_len if "always_the_limit" in bugs or weights <= free_gib * GIB else 0
         if "embedding_lost" in bugs:
             weights -= config.vocab_size * config.dim * bits_per_weight / 8
         if "no_weights" in bugs:
@@ -192,7 +195,10 @@ def faulty_longest(bugs: Bugs = frozenset()) -> Longest:
 
 def longest_cases(rng: Generator) -> list[Case]:
     """A 13B and a 65B with room for a part of a text, heads that share keys, no room at all, and room for more."""
-    found = []
+    found, more = (
+        [],
+        {"a 65B with much room": {"max_seq_len": 4096}, "a 70B that knows many positions": {"max_seq_len": 1 << 18}},
+    )
     for name, model, part in (
         ("a 13B", "llama2-13b", (0.55, 0.8)), ("a 65B", "llama-65b", (0.2, 0.45)),
         ("a 70B whose heads share keys", "llama2-70b", (0.6, 0.8)),
@@ -200,7 +206,7 @@ def longest_cases(rng: Generator) -> list[Case]:
         ("a 65B with much room", "llama-65b", (0.4, 0.6)),
         ("a 70B that knows many positions", "llama2-70b", (0.3, 0.7)),
     ):  # fmt: skip
-        made, config = preset(model, **({"max_seq_len": 1 << 17} if "many" in name else {}))
+        made, config = preset(model, **more.get(name, {}))
         bits = float(rng.choice((4.5, 8.5)))
         weights = count_parameters(config) * bits / 8
         tokens = int(rng.uniform(0.3, 0.8) * config.max_seq_len) + rng.uniform(*part)
@@ -250,6 +256,15 @@ longest_context: Task = Task(
         idea(
             "below_zero", "a text of less than no tokens", "Where not even the weights fit, there is no text: 0.",
             "What do you return for a machine that is too small?", 0.7,
+        ),
+        idea(
+            "always_the_limit", "the model's own limit, however little memory there is",
+            "max_seq_len is what it was trained for. Memory may end before.",
+            "What does your function return for a machine with 1 GiB?",
+        ),
+        idea(
+            "all_or_nothing", "a text of full length wherever the weights fit",
+            "Every token of it needs room, too.", "For how many tokens are the bytes that the weights leave?",
         ),
         *CACHE,
     ),

@@ -14,7 +14,6 @@ from minillama.course.tasks.generate_ideas import Generator, idea
 from minillama.course.tasks.run_7b_hand import LESSON
 
 HERE = "minillama.course.tasks.run_7b_text"
-BOS = 1
 
 
 def toy_model(seed: int, vocab_size: int) -> nn.Module:
@@ -111,15 +110,15 @@ def faulty_perplexity(bugs: Bugs = frozenset()) -> Callable[..., float]:
 
 
 def text_cases(rng: Generator) -> list[Case]:
-    """Texts with a rest, texts that end with a window, and two windows only."""
+    """Texts with a rest, texts that end with a window, and two windows only; BOS is not 1 everywhere."""
     found = []
-    for name, context, windows, rest in (
-        ("a rest that fills no window", 8, 4, 6), ("a text that ends with a window", 6, 5, 0),
-        ("two windows", 12, 2, 4), ("windows of 4", 4, 6, 1),
+    for name, context, windows, rest, bos_id in (
+        ("a rest that fills no window", 8, 4, 6, 1), ("a text that ends with a window", 6, 5, 0, 0),
+        ("two windows and a BOS of its own", 12, 2, 4, 45), ("windows of 4", 4, 6, 1, 2),
     ):  # fmt: skip
         words = rng.integers(3, 40, context * windows + rest - 1)  # BOS comes in front
-        made = Made(f"{HERE}:toy_model", {"seed": int(rng.integers(1 << 30)), "vocab_size": 40})
-        tokenizer = Made(f"{HERE}:toy_tokenizer", {"bos_id": BOS})
+        made = Made(f"{HERE}:toy_model", {"seed": int(rng.integers(1 << 30)), "vocab_size": 48})
+        tokenizer = Made(f"{HERE}:toy_tokenizer", {"bos_id": bos_id})
         found.append(Case(name=name, args=(made, tokenizer, " ".join(map(str, words)), context)))
     return found
 
