@@ -7,26 +7,29 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minillama.course.grading.pages.feedback import LIMITS_ONLY, NOT_GRADED, ResultView, TaskView, view_of
+from minillama.course.grading.pages.feedback import NOT_GRADED, ResultView, TaskView, is_limited, view_of
 from minillama.course.grading.pages.words import lesson_title, visible
 from minillama.course.grading.records import LearnerResult
 
 NOT_RESISTANT = "Not tamper-resistant: this was graded with limits only, without a sandbox around the answers."
 
 
-def gradescope_json(results: Sequence[LearnerResult], seconds: Mapping[tuple[str, int], float]) -> bytes:
+def gradescope_json(
+    results: Sequence[LearnerResult], seconds: Mapping[tuple[str, int], float], limited: bool = False
+) -> bytes:
     """The results of one learner.
 
     Args:
         results: of each lesson the attempt that counts.
         seconds: (learner, attempt) -> how long it took.
+        limited: the run was with limits only.
     """
     views = [view_of(each) for each in results]
     several = len(views) > 1
     made = {
         "score": round(sum(each.total for each in results), 4),
         "execution_time": round(sum(seconds.get((each.learner, each.attempt), 0.0) for each in results)),
-        "output": "\n".join(_said(views)),
+        "output": "\n".join(_said(views, limited or is_limited(results))),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
@@ -37,9 +40,9 @@ def gradescope_json(results: Sequence[LearnerResult], seconds: Mapping[tuple[str
     return (json.dumps(made, indent=1) + "\n").encode("ascii")
 
 
-def _said(views: Sequence[ResultView]) -> list[str]:
+def _said(views: Sequence[ResultView], limited: bool) -> list[str]:
     """What stands above the tests."""
-    said = [NOT_RESISTANT] if any(view.result.sandbox == LIMITS_ONLY for view in views) else []
+    said = [NOT_RESISTANT] if limited else []
     for view in views:
         words = view.summary if view.result.status == "graded" else NOT_GRADED.get(view.result.status, "")
         head = f"{lesson_title(view.result.lesson)}. " if len(views) > 1 else ""

@@ -101,7 +101,7 @@ def learner(name, stem, rng, **more):
 def a_class(lessons=LESSONS, names=NAMES):
     """A class of some twenty, with everything that happens in one."""
     rng = random.Random(3)
-    found = [learner(name, stem, rng) for stem in lessons for name in names]
+    found = [learner(name, stem, rng, attempt=i) for i, stem in enumerate(lessons, 1) for name in names]
     late = {
         "late": True,
         "lateness": "1 day 2 h",
@@ -116,7 +116,7 @@ def a_class(lessons=LESSONS, names=NAMES):
     found[6] = replace(found[6], prints=tuple(replace(each, public=1.0, own="") for each in found[6].prints))
     found[7] = replace(found[7], prints=(replace(found[7].prints[0], readable=False), *found[7].prints[1:]))
     last = found[len(names)] if len(lessons) > 1 else found[0]
-    found.append(replace(last, attempt=2, submitted="2027-03-08T21:00:00+01:00"))
+    found.append(replace(last, attempt=3, submitted="2027-03-08T21:00:00+01:00"))
     found.append(LearnerResult(
         learner="Nikolai Lobatschewski", name="homework.docx", lesson="", sha256="", status="unreadable",
         notes=("got a file that is not JSON, expected a notebook: save it again, and hand in that",)))  # fmt: skip

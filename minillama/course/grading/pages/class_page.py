@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from minillama.course.grading.pages import words
-from minillama.course.grading.pages.feedback import LIMITS_ONLY, title_of, view_of
+from minillama.course.grading.pages.feedback import LIMITS_ONLY, is_limited, title_of, view_of
 from minillama.course.grading.pages.lessons import lesson_view
 from minillama.course.grading.pages.rendering import render
 from minillama.course.grading.records import LearnerResult, Run
@@ -56,7 +56,7 @@ def class_page(
     open_book = _alone(matches, compare.OPEN_BOOK, names)
     return render(
         "class.html", run=run, title=title_of(_one_a_lesson(counted)), names=names, pages=pages,
-        limited=run.sandbox == LIMITS_ONLY or any(each.sandbox == LIMITS_ONLY for each in counted),
+        limited=run.sandbox == LIMITS_ONLY or is_limited(counted),
         figures=_figures(counted, all_results), lessons=[
             lesson_view(stem, [each for each in graded if each.lesson == stem]) for stem in stems
         ],
@@ -71,10 +71,11 @@ def class_page(
     )  # fmt: skip
 
 
-def times_page(results: Sequence[LearnerResult], seconds: Mapping[tuple[str, int], float]) -> bytes:
+def times_page(run: Run, results: Sequence[LearnerResult], seconds: Mapping[tuple[str, int], float]) -> bytes:
     """times.html: how long grading took, the slowest first.
 
     Args:
+        run: what the results have in common.
         results: all of them.
         seconds: (learner, attempt) -> how long it took.
     """
@@ -84,7 +85,7 @@ def times_page(results: Sequence[LearnerResult], seconds: Mapping[tuple[str, int
     )
     times = [each for each, _ in taken] or [0.0]
     return render(
-        "times.html", limited=any(each.sandbox == LIMITS_ONLY for each in results), slowest=taken[:SLOWEST],
+        "times.html", limited=run.sandbox == LIMITS_ONLY or is_limited(results), slowest=taken[:SLOWEST],
         longest=max(times), total=sum(times), middle=statistics.median(times), n=len(taken),
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """A learner's page: what is right, what is not yet, and where to go on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from minillama.course.grading.drawing import digest
@@ -65,6 +65,10 @@ class ResultView:
     summary: str
     others: tuple[LearnerResult, ...]
 
+    def number_of(self, one: LearnerResult) -> int:
+        """Which attempt at this lesson one of them is, from 1."""
+        return 1 + sum(each.attempt < one.attempt for each in (self.result, *self.others))
+
     @property
     def late(self) -> str:
         """That it came late, and what that costs; empty where it did not."""
@@ -80,18 +84,26 @@ def page_name(seed: str, learner: str) -> str:
     return "-".join(filter(None, (words.slug(learner), digest(seed, "page", learner)[:5].hex())))
 
 
-def feedback_page(counted: Sequence[LearnerResult], others: Sequence[LearnerResult] = ()) -> bytes:
+def is_limited(results: Iterable[LearnerResult]) -> bool:
+    """Whether something ran with limits only, which is not tamper-resistant."""
+    return any(each.sandbox == LIMITS_ONLY for each in results)
+
+
+def feedback_page(
+    counted: Sequence[LearnerResult], others: Sequence[LearnerResult] = (), limited: bool = False
+) -> bytes:
     """The page of one learner.
 
     Args:
         counted: of each lesson the attempt that counts.
         others: their attempts that do not.
+        limited: the run was with limits only.
     """
     views = [view_of(each, [one for one in others if one.lesson == each.lesson]) for each in counted]
     first = counted[0]
     return render(
         "feedback.html", name=words.name_of(first), learner=first.learner, views=views,
-        limited=any(each.sandbox == LIMITS_ONLY for each in counted), title=title_of(counted), not_graded=NOT_GRADED,
+        limited=limited or is_limited(counted), title=title_of(counted), not_graded=NOT_GRADED,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from minillama.course.grading.gradescope import gradescope_json
 from minillama.course.grading.pages.class_page import class_page, times_page
-from minillama.course.grading.pages.feedback import feedback_page, page_name
+from minillama.course.grading.pages.feedback import LIMITS_ONLY, feedback_page, page_name
 from minillama.course.grading.records import LearnerResult, Run
 from minillama.course.grading.similarity.compare import matches_of, similarity_csv
 from minillama.course.grading.tables import csv_text
@@ -43,6 +43,7 @@ def write_pages(
     for each in sorted(results, key=lambda one: (one.learner, one.attempt)):
         if each not in by_learner[each.learner]:
             others[each.learner].append(each)
+    limited = run.sandbox == LIMITS_ONLY
     matches = matches_of(counted, groups)
     names = {learner: page_name(run.seed, learner) for learner in by_learner}
     pages = {learner: f"{FEEDBACK}/{name}.html" for learner, name in names.items()}
@@ -51,13 +52,13 @@ def write_pages(
     rows = [(learner, pages[learner], f"{GRADESCOPE}/{name}.json") for learner, name in names.items()]
     written = {
         CLASS: class_page(run, counted, results, matches, pages),
-        TIME: times_page(results, seconds),
+        TIME: times_page(run, results, seconds),
         SIMILARITY: similarity_csv(matches).encode("utf-8", "replace"),
         INDEX: csv_text([("learner", "feedback", "gradescope"), *rows]).encode("utf-8", "replace"),
     }
     for learner, own in by_learner.items():
-        written[pages[learner]] = feedback_page(own, others[learner])
-        written[f"{GRADESCOPE}/{names[learner]}.json"] = gradescope_json(own, seconds)
+        written[pages[learner]] = feedback_page(own, others[learner], limited)
+        written[f"{GRADESCOPE}/{names[learner]}.json"] = gradescope_json(own, seconds, limited)
     for name, data in written.items():
         with new_file(folder / name) as file:
             file.write(data)
