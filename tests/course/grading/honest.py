@@ -147,7 +147,7 @@ def main():
 def misfit(task, name, outcome):
     """What is not as it has to be: full marks, or the misconception's own sentence and credit."""
     if isinstance(name, int):
-        good = outcome.status == "passed" and outcome.credit == 1
+        good = outcome.credit == 1 or (task.kind, outcome.status) == ("experiment", "recorded")  # which a person reads
     else:
         idea = next(each for each in task.misconceptions if each.name == name)
         credit = outcome.credit if task.kind == "trace" else idea.credit
