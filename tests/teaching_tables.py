@@ -41,6 +41,8 @@ FAILURES = {  # lesson -> the slips to be ready for: task, misconception
                         ("quant.quantize_q8_0", "per_row")],
     "12_kernels": [("kernels.matvec_q8", "int16_sum"), ("kernels.repair_race", "overlap"),
                    ("kernels.matvec_q4", "no_offset")],
+    "13_run_7b": [("evaluate.predict_tokens_per_second", "embedding"), ("run_7b.longest_context", "all_heads"),
+                  ("evaluate.perplexity", "no_bos")],
     "14_lora": [("lora.LoRALinear", "both_zero"), ("lora.merge", "twice"), ("lora.trainable_parameters", "by_name")],
     "15_alpaca": [("alpaca.mask_labels", "late"), ("alpaca.repair_labels", "eos_masked"),
                   ("alpaca.build_sample", "together")],

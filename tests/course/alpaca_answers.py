@@ -7,8 +7,8 @@ from string import Template
 import numpy as np
 import torch
 
+from minillama.course.proving import Book
 from minillama.course.tasks.alpaca_own import EXAMPLE
-from tests.course.answering import Book
 
 book = Book()
 RIGHT, WRONG, STRAY = book.RIGHT, book.WRONG, book.STRAY

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import torch
 
+from minillama.course.proving import Book
 from minillama.train.data import Batch
-from tests.course.answering import Book
 
 book = Book()
 RIGHT, WRONG, STRAY = book.RIGHT, book.WRONG, book.STRAY

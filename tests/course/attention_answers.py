@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from minillama.course.proving import Book
 from minillama.rope import apply_rope
-from tests.course.answering import Book
 
 BOOK = Book()
 RIGHT, WRONG, STRAY = BOOK.RIGHT, BOOK.WRONG, BOOK.STRAY

@@ -1,4 +1,4 @@
-"""Answers to lesson 10's tasks in unusual spellings, right ones and wrong ones; see answering.py."""
+"""Answers to lesson 10's tasks in unusual spellings, right ones and wrong ones; see proving.py."""
 
 import io
 import json
@@ -9,8 +9,8 @@ import struct
 import numpy as np
 import torch
 
+from minillama.course.proving import Book
 from minillama.rope import permute_hf_to_meta
-from tests.course.answering import Book
 
 BOOK = Book()
 RIGHT, WRONG, STRAY = BOOK.RIGHT, BOOK.WRONG, BOOK.STRAY

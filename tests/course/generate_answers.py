@@ -7,9 +7,9 @@ import torch
 
 from minillama.attention import attend, causal_mask
 from minillama.cache import KVCache
+from minillama.course.proving import Book
 from minillama.errors import ContextLengthError
 from minillama.rope import apply_rope
-from tests.course.answering import Book
 
 book = Book()
 RIGHT, WRONG, STRAY = book.RIGHT, book.WRONG, book.STRAY

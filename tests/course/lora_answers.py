@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from minillama.course.proving import Book
 from minillama.errors import ConfigError
 from minillama.quant.linear import QuantLinear
-from tests.course.answering import Book
 
 book = Book()
 RIGHT, WRONG, STRAY = book.RIGHT, book.WRONG, book.STRAY

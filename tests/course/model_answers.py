@@ -1,4 +1,4 @@
-"""Answers to lesson 07's tasks, in unusual spellings, apart from the records; see answering.py."""
+"""Answers to lesson 07's tasks, in unusual spellings, apart from the records; see proving.py."""
 
 import math
 
@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from minillama import model as package
+from minillama.course.proving import Book
 from minillama.feedforward import linear
 from minillama.model import LlamaBase, Pieces
 from minillama.norm import RMSNorm
 from minillama.trace import part_outputs
-from tests.course.answering import Book
 
 BOOK = Book()
 RIGHT, WRONG, STRAY = BOOK.RIGHT, BOOK.WRONG, BOOK.STRAY

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from minillama.course.proving import Book
 from minillama.errors import DataError
 from minillama.train.losses import training_loss
-from tests.course.answering import Book
 
 book = Book()
 RIGHT, WRONG, STRAY = book.RIGHT, book.WRONG, book.STRAY

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import torch
 
-from tests.course.answering import Book
+from minillama.course.proving import Book
 
 book = Book()
 RIGHT, WRONG, STRAY = book.RIGHT, book.WRONG, book.STRAY

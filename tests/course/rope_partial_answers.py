@@ -1,9 +1,9 @@
-"""Answers to lesson 04's tasks about partial turns, in unusual spellings, apart from the records; see answering.py."""
+"""Answers to lesson 04's tasks about partial turns, in unusual spellings, apart from the records; see proving.py."""
 
 import torch
 
+from minillama.course.proving import Book
 from minillama.rope import apply_rope
-from tests.course.answering import Book
 from tests.course.rope_turns_answers import as_complex_numbers, halves_by_index, like_hugging_face
 
 BOOK = Book()

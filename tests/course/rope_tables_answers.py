@@ -1,4 +1,4 @@
-"""Answers to lesson 04's tasks about tables, in unusual spellings, apart from the records; see answering.py."""
+"""Answers to lesson 04's tasks about tables, in unusual spellings, apart from the records; see proving.py."""
 
 import cmath
 import math
@@ -6,8 +6,8 @@ import math
 import numpy as np
 import torch
 
+from minillama.course.proving import Book
 from minillama.rope import rope_divisors, rope_frequencies
-from tests.course.answering import Book
 
 BOOK = Book()
 RIGHT, WRONG, STRAY = BOOK.RIGHT, BOOK.WRONG, BOOK.STRAY

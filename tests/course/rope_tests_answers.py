@@ -1,9 +1,9 @@
-"""Answers to lesson 04's tasks of testing, in unusual spellings, apart from the records; see answering.py."""
+"""Answers to lesson 04's tasks of testing, in unusual spellings, apart from the records; see proving.py."""
 
 import numpy as np
 import torch
 
-from tests.course.answering import Book
+from minillama.course.proving import Book
 
 BOOK = Book()
 RIGHT, WRONG, STRAY = BOOK.RIGHT, BOOK.WRONG, BOOK.STRAY

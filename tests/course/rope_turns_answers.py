@@ -1,9 +1,9 @@
-"""Answers to lesson 04's tasks about turning, in unusual spellings, apart from the records; see answering.py."""
+"""Answers to lesson 04's tasks about turning, in unusual spellings, apart from the records; see proving.py."""
 
 import torch
 
+from minillama.course.proving import Book
 from minillama.rope import apply_rope
-from tests.course.answering import Book
 
 BOOK = Book()
 RIGHT, WRONG, STRAY = BOOK.RIGHT, BOOK.WRONG, BOOK.STRAY

@@ -1,9 +1,9 @@
-"""Answers to lesson 04's tasks about weights, in unusual spellings, apart from the records; see answering.py."""
+"""Answers to lesson 04's tasks about weights, in unusual spellings, apart from the records; see proving.py."""
 
 import torch
 
+from minillama.course.proving import Book
 from minillama.rope import permute_hf_to_meta, permute_meta_to_hf
-from tests.course.answering import Book
 
 BOOK = Book()
 RIGHT, WRONG, STRAY = BOOK.RIGHT, BOOK.WRONG, BOOK.STRAY

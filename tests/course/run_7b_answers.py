@@ -7,9 +7,9 @@ from fractions import Fraction
 import numpy as np
 import torch
 
+from minillama.course.proving import Book
 from minillama.evaluate import Perplexity
 from minillama.model import count_parameters
-from tests.course.answering import Book
 
 book = Book()
 RIGHT, WRONG, STRAY = book.RIGHT, book.WRONG, book.STRAY

@@ -1,4 +1,4 @@
-"""Answers to lesson 19's tasks, in unusual spellings, apart from the records; see answering.py."""
+"""Answers to lesson 19's tasks, in unusual spellings, apart from the records; see proving.py."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tests.course.answering import Book
+from minillama.course.proving import Book
 
 BOOK = Book()
 RIGHT, WRONG, STRAY = BOOK.RIGHT, BOOK.WRONG, BOOK.STRAY
