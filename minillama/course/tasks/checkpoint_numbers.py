@@ -184,6 +184,21 @@ def _wrong_side(cases: Sequence[Case], outputs: Sequence[Any]) -> str | None:
     return None
 
 
+SMALLER_CACHES = (
+    idea(
+        "all_heads", "a cache with a key for every query head", "Query heads share keys and values.",
+        "How many keys does a layer store for one token?",
+    ),
+    idea(
+        "keys_only", "a cache that holds keys, or values, but not both", "Attention needs both of every old token.",
+        "What is multiplied with the weights that a softmax gives?",
+    ),
+    idea(
+        "one_layer", "the cache of a single layer", "Every layer has keys and values of its own.",
+        "How often does a token pass through an attention?",
+    ),
+)  # fmt: skip
+
 fits_in_memory: Task = Task(
     id="checkpoint.fits_in_memory", lesson=LESSON, kind="rebuild", title="Say whether a model fits", points=3,
     difficulty=2, importance=4, minutes=10,
@@ -207,18 +222,7 @@ fits_in_memory: Task = Task(
             "Each token of the context leaves a key and a value in every layer.",
             "Where does your function use `context`?",
         ),
-        idea(
-            "all_heads", "a cache with a key for every query head", "Query heads share keys and values.",
-            "How many keys does a layer store for one token?",
-        ),
-        idea(
-            "keys_only", "a cache that holds keys, or values, but not both", "Attention needs both of every old token.",
-            "What is multiplied with the weights that a softmax gives?",
-        ),
-        idea(
-            "one_layer", "the cache of a single layer", "Every layer has keys and values of its own.",
-            "How often does a token pass through an attention?",
-        ),
+        *SMALLER_CACHES,
         idea(
             "float32_cache", "a cache of 4 bytes a number", "The cache is in 16 bits.",
             "How many bytes has a number of 16 bits?", 0.7,

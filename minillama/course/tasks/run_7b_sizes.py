@@ -8,6 +8,7 @@ from minillama import evaluate
 from minillama.config import PRESETS, ModelConfig
 from minillama.course.plain import Made
 from minillama.course.record import Bugs, Case, Task
+from minillama.course.tasks.checkpoint_numbers import SMALLER_CACHES
 from minillama.course.tasks.generate_ideas import Generator, idea
 from minillama.course.tasks.run_7b_hand import LESSON
 from minillama.model import count_parameters
@@ -35,18 +36,7 @@ def bytes_of_a_token(config: ModelConfig, bits_per_weight: float, bugs: Bugs) ->
 
 
 CACHE = (
-    idea(
-        "all_heads", "a cache with a key for every query head", "Query heads share keys and values.",
-        "How many keys does a layer store for one token?",
-    ),
-    idea(
-        "keys_only", "a cache that holds keys, or values, but not both", "Attention needs both of every old token.",
-        "What is multiplied with the weights that a softmax gives?",
-    ),
-    idea(
-        "one_layer", "the cache of a single layer", "Every layer has keys and values of its own.",
-        "How often does a token pass through an attention?",
-    ),
+    *SMALLER_CACHES,
     idea(
         "float32_cache", "a cache twice as large",
         "kv_bytes_per_token has both, a key and a value, and two bytes for each number.",
