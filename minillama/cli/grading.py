@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from minillama.course.grading.records import LearnerResult
 
 CourseOption = Annotated[Path | None, Option(help="The class: course.toml.")]
-AssignmentOption = Annotated[str, Option(help="Which of the class's, where it has more than one.")]
+AssignmentOption = Annotated[str, Option(help="Which of the class's; the only one if left out.")]
 AdjustOption = Annotated[
     Path | None, Option(help="Points and comments by hand: manual.csv, or columns learner, task, points, comment.")
 ]
@@ -111,6 +111,9 @@ def rewrite(
     """Write a report again without grading: after other dates, points or adjustments."""
     from minillama.course.grading.merging import rewrite as write_again
 
+    if course is None:
+        note("without --course: every task of the lesson counts, and no dates")
+
     marking = _over(_marking(report, course, assignment, adjust, attempts), root)
     _finish(write_again(report, marking), report, marking)
 
@@ -123,9 +126,7 @@ def fill(
     column: Annotated[
         str, Option(help='Of the export, to fill: "Norms (123)"; Moodle\'s is "Grade" if left out.')
     ] = "",
-    zeros: Annotated[
-        bool, Option("--zeros", help="0 for who handed in nothing, instead of leaving their cell.")
-    ] = False,
+    zeros: Annotated[bool, Option("--zeros", help="0 for who handed in nothing, or nothing to be read.")] = False,
 ) -> None:
     """Put the totals into a teacher's own export of Canvas or Moodle, one column and nothing else."""
     from minillama.course.grading import filling

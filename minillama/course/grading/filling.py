@@ -174,7 +174,7 @@ def fill(report: Path, export: Path, platform: Platform, column: str = "", zeros
     made.remarks = [
         *_said("in the report and not in the export", sorted(everybody - rows.keys())),
         *_said("in the export and not in the report", _others(sheet, platform, set(rows.values()))),
-        *_said("without a total, whose cells stay as they are", sorted(everybody & rows.keys() - totals.keys())),
+        *_said("not graded, whose cells stay as they are", sorted(everybody & rows.keys() - totals.keys())),
         *([f"cells that held something else before: {changed}"] if changed else []),
         *_other_maximum(platform, possible, max((each.possible for each in results), default=0.0)),
     ]

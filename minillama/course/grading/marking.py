@@ -198,13 +198,19 @@ def remarks(results: Sequence[LearnerResult], marking: Marking) -> list[str]:
     found = list(marking.course.notes) if marking.course is not None else []
     strangers = sorted({each.learner for each in results if marking.is_stranger(each.learner)})
     if strangers:
-        found.append(f"{len(strangers)} {STRANGER}: {', '.join(strangers[:10])}{', …' * (len(strangers) > 10)}")
+        found.append(f"{len(strangers)} {STRANGER}: {_some(strangers)}")
     missing = sum(each.status == "missing" for each in results)
     if missing:
         found.append(f"{missing} of the roster handed in nothing")
+    unread = sorted({each.learner for each in results if each.status == "unreadable"})
+    if unread:
+        found.append(f"{len(unread)} handed in what cannot be read, class.html says why: {_some(unread)}")
     unknown = sorted({each.learner for each in results if each.late and not each.lateness})
     if unknown:
-        found.append(f"{len(unknown)} called late by the platform, which does not say when; nothing was taken off")
+        found.append(
+            f"{len(unknown)} called late by the platform, which does not say when, so nothing was taken off: write "
+            f"when into a table, and name it as submitted of the assignment: {_some(unknown)}"
+        )
     waiting = {
         (each.identity.get("group", each.learner), one.task)
         for each in results for one in each.outcomes if one.status == "recorded" and not one.adjusted
@@ -212,3 +218,8 @@ def remarks(results: Sequence[LearnerResult], marking: Marking) -> list[str]:
     if waiting:
         found.append(f"answers that wait for a person: {len(waiting)}; fill in manual.csv, and give it to --adjust")
     return found
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first ten."""
+    return f"{', '.join(names[:10])}{', …' * (len(names) > 10)}"

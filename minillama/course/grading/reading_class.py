@@ -23,6 +23,7 @@ ASSIGNMENT = (
 )  # fmt: skip
 EXTENSION = ("learner", "assignment", "due", "closes")
 GROUP = ("name", "members", "assignments")
+PLACES = {"to the top of the file, above every [[table]]": TOP, "under its [[assignment]]": ASSIGNMENT}
 SUBMITTED = ("learner", "attempt", "submitted")  # columns of times by hand
 MOST_POINTS = 10_000
 MOST_ATTEMPTS = 1_000
@@ -36,7 +37,7 @@ def read_class(path: Path) -> ClassFile:
         ConfigError, DataError: the file or its roster is not as it should be.
     """
     top = Table(path, "", read_toml(path))
-    top.only(TOP)
+    top.only(TOP, PLACES)
     zone, pack, notes = _zone(top), top.file("pack"), list[str]()
     stems = _stems(top, pack)
     learners = _learners(top)
@@ -98,7 +99,7 @@ def _stems(top: Table, pack: Path | None) -> list[str]:
 def _assignment(
     table: Table, stems: Sequence[str], known: Sequence[str], zone: tzinfo | None, notes: list[str], public: bool
 ) -> Assignment:
-    table.only(ASSIGNMENT)
+    table.only(ASSIGNMENT, PLACES)
     wanted = table.text("lesson")
     fits = [stem for stem in stems if wanted in (stem, stem.partition("_")[0])]
     if len(fits) != 1:
@@ -143,7 +144,7 @@ def _penalty(table: Table) -> LatePenalty | None:
     if not isinstance(values, dict):
         table.wrong("penalty", "a table", 'write penalty = { share = 0.1, per = "day", cap = 0.5 }')
     own = Table(table.path, f"{table.place}: penalty", values)
-    own.only(("share", "per", "cap"))
+    own.only(("share", "per", "cap"), {})
     if "due" not in table.values:
         table.wrong("due", "a date and a time, because there is a penalty for being late")
     if "share" not in values:
@@ -187,7 +188,7 @@ def _learners(top: Table) -> tuple[Learner, ...]:
     learners = read_roster(roster) if roster is not None else []
     for number, values in enumerate(top.tables("learner"), 1):
         table = _named(top, "learner", number, values)
-        table.only(COLUMNS)
+        table.only(COLUMNS, PLACES)
         learners.append(Learner(id=table.name("id"), **{key: table.text(key, "") for key in COLUMNS if key != "id"}))
     try:
         Roster(learners)
@@ -206,7 +207,7 @@ def _one_of(table: Table, key: str, known: Sequence[str], what: str) -> str:
 def _extension(
     table: Table, known: Sequence[str], assignments: Sequence[Assignment], zone: tzinfo | None, notes: list[str]
 ) -> Extension:
-    table.only(EXTENSION)
+    table.only(EXTENSION, PLACES)
     name = _one_of(table, "assignment", [each.name for each in assignments], "the name of an assignment")
     due, closes = (table.moment(key, zone, True, notes) for key in ("due", "closes"))
     if due is None and closes is None:
@@ -219,7 +220,7 @@ def _extension(
 
 
 def _group(table: Table, known: Sequence[str], names: Sequence[str]) -> Group:
-    table.only(GROUP)
+    table.only(GROUP, PLACES)
     members, assignments = table.texts("members"), table.texts("assignments")
     if not members:
         table.wrong("members", "the ids of its learners")

@@ -59,11 +59,18 @@ class Table:
         where = f"{self.place}: " if self.place else ""
         raise ConfigError(f"{self.path}: {where}{key} is {got}, expected {expected}" + (remedy and f": {remedy}"))
 
-    def only(self, known: Collection[str]) -> None:
-        """Refuse keys that mean nothing."""
+    def only(self, known: Collection[str], elsewhere: Mapping[str, Collection[str]]) -> None:
+        """Refuse keys that mean nothing.
+
+        Args:
+            known: those that mean something here.
+            elsewhere: where else keys stand, in words, and which.
+        """
         for key in self.values:
             if key not in known:
-                hint = did_you_mean(key, known) or f", expected {', '.join(known)}: delete it"
+                places = [place for place, keys in elsewhere.items() if key in keys]
+                hint = f": move it {places[0]}" if places else did_you_mean(key, known)
+                hint = hint or f", expected {', '.join(known)}: delete it"
                 where = f"{self.place}: " if self.place else ""
                 raise ConfigError(f"{self.path}: {where}key {key[:SHOWN]!r} means nothing here{hint}")
 

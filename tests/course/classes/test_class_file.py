@@ -106,6 +106,8 @@ def test_a_class_without_anything_is_a_class(tmp_path):
     ("old", "new", "says"),
     [
         ('title = "t"', "", r"title is missing, expected text in quotes"),
+        ('title = "t"', 'title = "t"\ntimes = "file"', r"'times' means nothing here: move it under its \[\["),
+        ('lesson = "03"', 'lesson = "03"\npack = "p"', r"norms.*'pack' means nothing here: move it to the top"),
         ('title = "t"', 'titel = "t"', r"'titel' means nothing here: did you mean title\?"),
         ('title = "t"', "title = 3", r"title is 3, expected text"),
         ('title = "t"', 'title = "a\\u0000b"', r"characters that are not seen"),

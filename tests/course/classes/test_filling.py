@@ -72,7 +72,7 @@ def test_canvas(report, tmp_path):
     assert made.filled == 2
     assert made.remarks == [
         "1 in the report and not in the export: dee", "1 in the export and not in the report: Student, Test",
-        "1 without a total, whose cells stay as they are: cyd", "cells that held something else before: 1",
+        "1 not graded, whose cells stay as they are: cyd", "cells that held something else before: 1",
     ]  # fmt: skip
 
 

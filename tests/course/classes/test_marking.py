@@ -69,6 +69,8 @@ def test_everybody_of_the_roster_has_a_mark_and_strangers_are_not_lost(marking):
     said = remarks(list(marks.values()), marking)
     assert any("1 not in the roster: eve" in each for each in said)
     assert any("3 of the roster handed in nothing" in each for each in said)
+    unread = replace(result("ada"), status="unreadable")
+    assert "1 handed in what cannot be read, class.html says why: ada" in remarks([unread], marking)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,8 @@ def test_where_nobody_knows_when_nothing_is_taken(marking):
     assert (found["ada"].late, found["ada"].lateness, found["ada"].penalty) == (True, "", 0.0)
     assert rows_of(gradebook([found["ada"]], CHOSEN, marking))[0]["late"] == "time not known"
     assert found["bob"].penalty == 0
-    assert any("does not say when" in each for each in remarks(list(found.values()), marking))
+    said = remarks(list(found.values()), marking)
+    assert any("does not say when" in each and "name it as submitted" in each for each in said)
 
 
 def test_a_files_own_time_is_said_to_be_one(marking):
