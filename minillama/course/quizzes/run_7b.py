@@ -62,7 +62,7 @@ QUIZZES = (
     ),
     Quiz(
         "run_7b.slower",
-        "At the beginning of a text a 7B in Q4_0 writes 6 tokens a second, after 2,000 tokens 4.8. Why?",
+        "At the beginning of a text a 7B in Q4_0 writes 6 tokens a second, after 2,000 tokens 4.7. Why?",
         (
             Choice("The processor gets warm", False, "It may, and then the first text is slow, too."),
             Choice(
