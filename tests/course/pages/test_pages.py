@@ -212,6 +212,8 @@ def test_who_is_not_graded_is_told_what_to_do(status, words):
     page = text_of(feedback_page([made(status=status, lesson="", notes=("got no notebook",))]))
     assert words in page
     assert "got no notebook" in page
+    assert "functions were called" not in page
+    assert "functions were called" in text_of(feedback_page([made(task())]))
 
 
 def test_attempts_that_do_not_count_are_listed():
