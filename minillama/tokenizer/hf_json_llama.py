@@ -126,7 +126,7 @@ def _read_vocabulary(model: dict[str, Any], names: HFNames, settings: dict[str, 
     ):
         raise TokenizerError("ids are missing or occur twice, expected one piece for each of 0, 1, 2, ...")
     unknown = model.get("unk_token") or UNKNOWN_NAME  # transformers 5 leaves it out
-    if unknown not in vocab:
+    if not isinstance(unknown, str) or unknown not in vocab:
         raise TokenizerError(f"unk_token is {str(unknown)[:40]!r}, expected one of the pieces")
     order: dict[str, int] = {}
     for left, right in merges:

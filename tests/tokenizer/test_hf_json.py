@@ -237,6 +237,7 @@ def test_other_kinds_are_refused_in_one_line(llama, part, value, message):
         ({"merges": ["a b c"]}, "expected two pieces"),
         ({"merges": [["nothing", "known"]]}, "not made of pieces"),
         ({"unk_token": "missing"}, "unk_token"),
+        ({"unk_token": [1]}, "unk_token"),
         ({"dropout": 0.1}, "dropout"),
         ({"ignore_merges": True}, "ignore_merges"),
     ],
