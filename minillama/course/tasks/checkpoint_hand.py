@@ -4,7 +4,7 @@ from typing import Any
 
 from minillama.course.record import Case, Task
 from minillama.course.tasks.generate_ideas import idea
-from minillama.course.tasks.hand import answers_by_hand
+from minillama.course.tasks.hand import answers_by_hand, nothing_to_expect
 
 LESSON = "10_checkpoint"
 RIGHT: dict[str, Any] = {
@@ -95,14 +95,10 @@ by_hand_task: Task = Task(
 QUESTIONS = ("file", "predicted_gib", "measured_gib", "difference")
 
 
-def _nothing_to_compare(question: str) -> str:
-    return question
-
-
 your_files: Task = Task(
     id="checkpoint.your_files", lesson=LESSON, kind="experiment", title="Weigh a model of your own", points=2,
     difficulty=2, importance=3, minutes=15,
-    reference=_nothing_to_compare, cases=lambda rng: [Case(name=name, args=(name,)) for name in QUESTIONS],
+    reference=nothing_to_expect, cases=lambda rng: [Case(name=name, args=(name,)) for name in QUESTIONS],
     hints=(
         "Predict first: weights and cache. Then load, and look at what the process has taken.",
         "All in GiB: bytes / 2**30. `own_memory()` gives bytes.",

@@ -1,4 +1,4 @@
-"""Tasks that are done by hand: a value for each question, and what each slip puts in its place."""
+"""Tasks with a value for each question: by hand, with what each slip puts in its place, and experiments."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,3 +23,8 @@ def answers_by_hand(
         return lambda question: values[question]
 
     return by_hand
+
+
+def nothing_to_expect(question: str) -> str:
+    """The reference of an experiment: it has no right answer, and a person reads what was found."""
+    return question

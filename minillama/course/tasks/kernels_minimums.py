@@ -1,12 +1,12 @@
 """Lesson 12's relative that nobody has shown: nibbles with a scale and a minimum; and its experiment."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from minillama.course.record import Bugs, Case, Task
 from minillama.course.tasks.generate_ideas import Generator, idea
+from minillama.course.tasks.hand import nothing_to_expect
 from minillama.course.tasks.kernels_inputs import (
     BLOCK,
     LESSON,
@@ -158,11 +158,6 @@ def make_minimums(first: str = "scale", nibbles: str = "neighbours") -> Task:
 matvec_minimums = make_minimums()
 
 ASKED = ("memory_gb_per_s", "mine_gb_per_s", "share", "what_i_changed", "what_holds_it_back")
-
-
-def nothing_to_expect(question: str) -> Any:
-    """An experiment has no right answer."""
-    return question
 
 
 at_the_bound: Task = Task(

@@ -1,6 +1,7 @@
 """Lesson 11's experiment: where a model's bits are best spent. A person reads it."""
 
 from minillama.course.record import Case, Task
+from minillama.course.tasks.hand import nothing_to_expect
 from minillama.course.tasks.quantization_inputs import LESSON
 
 QUESTIONS = ("hypothesis", "choice", "bits", "moved", "conclusion")
@@ -8,8 +9,7 @@ QUESTIONS = ("hypothesis", "choice", "bits", "moved", "conclusion")
 spend_bits = Task(
     id="quant.spend_bits", lesson=LESSON, kind="experiment", title="Spend five bits a weight", points=4, difficulty=3,
     importance=3, minutes=25,
-    reference=lambda question: question,
-    cases=lambda rng: [Case(name=name, args=(name,)) for name in QUESTIONS],
+    reference=nothing_to_expect, cases=lambda rng: [Case(name=name, args=(name,)) for name in QUESTIONS],
     hints=(
         "The lesson measured one kind of matrix at a time. A kind that moves much with few weights is a "
         "good place for a bit more.",

@@ -1,11 +1,11 @@
 """Lesson 13's variant, many texts at once, and its experiment on the learner's machine."""
 
 from collections.abc import Callable
-from typing import Any
 
 from minillama.config import ModelConfig
 from minillama.course.record import Bugs, Case, Task
 from minillama.course.tasks.generate_ideas import Generator, idea
+from minillama.course.tasks.hand import nothing_to_expect
 from minillama.course.tasks.run_7b_hand import LESSON
 from minillama.course.tasks.run_7b_sizes import BITS_AS_BYTES, preset
 from minillama.model import count_parameters
@@ -141,11 +141,6 @@ ASKED = (
     "model_and_type", "threads", "predicted_tokens_per_s", "tokens_per_s", "share_of_bound", "peak_gb",
     "what_i_changed", "what_holds_it_back",
 )  # fmt: skip
-
-
-def nothing_to_expect(question: str) -> Any:
-    """An experiment has no right answer."""
-    return question
 
 
 my_machine: Task = Task(
