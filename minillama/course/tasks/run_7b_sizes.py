@@ -187,7 +187,11 @@ def longest_cases(rng: Generator) -> list[Case]:
     """A 13B and a 65B with room for a part of a text, heads that share keys, no room at all, and room for more."""
     found, more = (
         [],
-        {"a 65B with much room": {"max_seq_len": 4096}, "a 70B that knows many positions": {"max_seq_len": 1 << 18}},
+        {
+            "a 65B with much room": {"max_seq_len": 4096},
+            "a 13B": {"tied": True},
+            "a 70B that knows many positions": {"max_seq_len": 1 << 18},
+        },
     )
     for name, model, part in (
         ("a 13B", "llama2-13b", (0.55, 0.8)), ("a 65B", "llama-65b", (0.2, 0.45)),
@@ -195,6 +199,7 @@ def longest_cases(rng: Generator) -> list[Case]:
         ("a 13B that does not fit", "llama-13b", (0.4, 0.6)),
         ("a 65B with much room", "llama-65b", (0.4, 0.6)),
         ("a 70B that knows many positions", "llama2-70b", (0.3, 0.7)),
+        ("a 7B whose last token fits to the byte", "llama2-7b", (0.0, 0.0)),
     ):  # fmt: skip
         made, config = preset(model, **more.get(name, {}))
         bits = float(rng.choice((4.5, 8.5)))
