@@ -185,14 +185,11 @@ def faulty_longest(bugs: Bugs = frozenset()) -> Longest:
 
 def longest_cases(rng: Generator) -> list[Case]:
     """A 13B and a 65B with room for a part of a text, heads that share keys, no room at all, and room for more."""
-    found, more = (
-        [],
-        {
-            "a 65B with much room": {"max_seq_len": 4096},
-            "a 13B": {"tied": True},
-            "a 70B that knows many positions": {"max_seq_len": 1 << 18},
-        },
-    )
+    found = []
+    more: dict[str, dict[str, Any]] = {
+        "a 13B": {"tied": True}, "a 65B with much room": {"max_seq_len": 4096},
+        "a 70B that knows many positions": {"max_seq_len": 1 << 18},
+    }  # fmt: skip
     for name, model, part in (
         ("a 13B", "llama2-13b", (0.55, 0.8)), ("a 65B", "llama-65b", (0.2, 0.45)),
         ("a 70B whose heads share keys", "llama2-70b", (0.6, 0.8)),
