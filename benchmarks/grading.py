@@ -1,11 +1,11 @@
 """A class of one assignment: how long grading takes, and how much longer than plain nbval.
 
-    python benchmarks/grading.py [--submissions 200] [--parts 20] [--jobs 2] [--honest 12] [--rounds 2] [--keep FOLDER]
+    python benchmarks/grading.py [--submissions 200] [--jobs 2] [--honest 12] [--rounds 2] [--keep FOLDER]
 
 First honest notebooks of lesson 04 are graded and run by plain nbval by turns, as many at once: answers and
-`course.check`, without the cells that promote pieces or load a model. Then a small mixed class is graded at once, in a
-run that is killed half-way and started anew, and in four shards that are merged: all must give the same bytes. Last
-comes the whole mixed class. Of every twenty, twelve are right, three hold wrong answers, two are half written, and of
+`course.check`, without the cells that promote pieces or load a model. Then a mixed class is graded at once, once more
+with the same seed, in a run that is killed half-way and started anew, and in four shards that are merged: all must give
+the same bytes. Of every twenty, twelve are right, three hold wrong answers, two are half written, and of
 the last three one is no notebook, one ends its kernel, and one never returns.
 """
 
@@ -113,27 +113,30 @@ def nbval(files: list[Path], jobs: int) -> float:
 
 
 def grade_class(folder: Path, top: Path, count: int, jobs: int) -> None:
-    """Grade a class."""
-    run = Run(folder, top / "report", ["--jobs", str(jobs), "--seed", SEED])
+    """Grade a class at once, again, killed half-way and gone on with, and in four shards: all must be the same."""
+    common = ["--jobs", str(jobs), "--seed", SEED]
+    run = Run(folder, top / "at-once", common)
     seconds = run.wait()
     print(f"class of {count}, {jobs} at once: {seconds:.0f} s, {seconds / count:.2f} s a submission, "
           f"peak {run.peak_bytes / 1e9:.2f} GB", flush=True)  # fmt: skip
-
-
-def grade_in_parts(folder: Path, top: Path, count: int, jobs: int) -> None:
-    """Grade a class at once, killed half-way and gone on with, and in four shards: all must come to the same."""
-    common = ["--jobs", str(jobs), "--seed", SEED]
-    Run(folder, top / "at-once", common).wait()
-    Run(folder, top / "killed", common).wait(kill_after=count // 2)
-    Run(folder, top / "killed", common).wait()
+    Run(folder, top / "again", common).wait()
+    compare(top, "again", count)
+    before = Run(folder, top / "killed", common).wait(kill_after=count // 2)
+    after = Run(folder, top / "killed", common).wait()
+    print(f"killed after {before:.0f} s, gone on for {after:.0f} s", flush=True)
+    compare(top, "killed", count)
     parts = [top / f"shard-{i}" for i in range(1, 5)]
     for i, part in enumerate(parts, 1):
         Run(folder, part, [*common, "--shard", f"{i}/4"]).wait()
     merge = [sys.executable, "-m", "minillama", "grade", "merge", *map(str, parts), "--out", str(top / "merged")]
     subprocess.run(merge, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    for name in ("killed", "merged"):
-        same = written(top / "at-once") == written(top / name)
-        print(f"class of {count}, {name}: {'the same' if same else 'NOT THE SAME'} bytes as at once", flush=True)
+    compare(top, "merged", count)
+
+
+def compare(top: Path, name: str, count: int) -> None:
+    """Say whether one report holds what the class graded at once holds."""
+    same = written(top / "at-once") == written(top / name)
+    print(f"class of {count}, {name}: {'the same' if same else 'NOT THE SAME'} bytes as at once", flush=True)
 
 
 def compare_with_nbval(honest: Path, bare: Path, top: Path, count: int, jobs: int, rounds: int) -> None:
@@ -153,13 +156,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--honest", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--parts", type=int, default=20)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         top = options.keep or Path(name)
-        mixed, few, honest, bare = (top / each for each in ("class", "few", "honest", "plain"))
-        for folder, count in ((mixed, options.submissions), (few, options.parts), (honest, 0), (bare, 0)):
+        mixed, honest, bare = (top / each for each in ("class", "honest", "plain"))
+        for folder, count in ((mixed, options.submissions), (honest, 0), (bare, 0)):
             folder.mkdir(parents=True)
             for number in range(count):
                 (folder / f"learner-{number:03}.ipynb").write_bytes(handed_in(NAMES[number % len(NAMES)]))
@@ -168,8 +170,6 @@ def main() -> None:
             (bare / f"learner-{number:03}.ipynb").write_bytes(plain(handed_in("right")))
         if options.honest:
             compare_with_nbval(honest, bare, top, options.honest, options.jobs, options.rounds)
-        if options.parts:
-            grade_in_parts(few, top, options.parts, options.jobs)
         if options.submissions:
             grade_class(mixed, top, options.submissions, options.jobs)
 
