@@ -48,7 +48,7 @@ class Made:
 
     Args:
         path: "module:attribute".
-        arguments: what the attribute is called with; None for the attribute itself.
+        arguments: what the attribute is called with, each made first where it is a Made; None for the attribute itself.
 
     >>> Made("minillama.config:RopeScaling", {"kind": "linear", "factor": 4.0}).make().factor
     4.0
@@ -61,7 +61,9 @@ class Made:
         """The object itself."""
         module, _, name = self.path.partition(":")
         found = getattr(import_module(module), name)
-        return found if self.arguments is None else found(**self.arguments)
+        if self.arguments is None:
+            return found
+        return found(**{key: each.make() if isinstance(each, Made) else each for key, each in self.arguments.items()})
 
 
 def to_input(value: Any, framework: str = "torch") -> Any:

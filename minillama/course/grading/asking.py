@@ -64,7 +64,12 @@ class _Inputs:
         function = Made(value.path).make()
         name = value.path.partition(":")[2]
         self.factories[name] = standalone_source(getattr(function, "__wrapped__", function), name, also=OWN)
-        return encode(Made(f"{FACTORIES}:{name}", value.arguments))
+        if value.arguments is None:
+            return encode(Made(f"{FACTORIES}:{name}"))
+        return {
+            "made": f"{FACTORIES}:{name}",
+            "with": [[key, self.encode(one)] for key, one in value.arguments.items()],
+        }
 
 
 def _is_plain(value: Any) -> bool:

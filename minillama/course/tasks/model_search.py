@@ -1,21 +1,22 @@
 """The second search of lesson 07: which bug a model has."""
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from minillama.attention import attend
+from minillama.attention import Attend, attend, attend_fused, causal_mask
+from minillama.cache import KVCache
 from minillama.config import ModelConfig
 from minillama.course.plain import Made
 from minillama.course.record import Bugs, Case, Probe, Task
 from minillama.course.tasks.attention_ideas import Generator
-from minillama.course.tasks.model_blocks import fault, faulty_block
+from minillama.course.tasks.model_blocks import fault
 from minillama.course.tasks.model_hand import LESSON
 from minillama.course.tasks.model_parts import faulty_first
 from minillama.model import Llama, Pieces
+from minillama.rope import apply_rope
 from minillama.trace import part_outputs
 
 HERE = "minillama.course.tasks.model_search"
@@ -29,29 +30,71 @@ def one_too_far(T: int, S: int, window: int | None = None) -> Tensor:
     return torch.arange(S)[None] <= torch.arange(S - T, S)[:, None] + 1
 
 
-@cache
-def suspect_model(name: str, seed: int) -> nn.Module:
-    """A small model with one bug, by its word; "right" and "right_too" have none. Equal seeds, equal weights."""
-    pieces = {
-        "right_too": Pieces(attend=attend),
-        "mask": Pieces(causal_mask=one_too_far),
-        "positions": Pieces(apply_rope=lambda x, cos, sin: x),
-        "residual": Pieces(Block=faulty_block(frozenset({"normed_stream"}))),
-    }
-    generator = torch.Generator().manual_seed(seed)
-    made = Llama(CONFIG).requires_grad_(False)
-    weights = {
-        name: 1 + 0.3 * torch.randn(each.shape, generator=generator) if each.dim() == 1
-        else torch.randn(each.shape, generator=generator) * 1.5 / each.shape[1] ** 0.5
-        for name, each in made.named_parameters()
-    }  # fmt: skip
-    found = Llama(CONFIG, pieces.get(name, Pieces())).requires_grad_(False).eval()
-    found.load_state_dict(weights)
-    if name == "shared":
-        found.layers[1].load_state_dict(found.layers[0].state_dict())
-    if name == "final norm":
+def working_part(part: str, name: str) -> Callable[..., Any]:
+    """A function in a suspect of this name: its "mask", "rope", "attend" or "join" (stream, what was read, answer)."""
+    if part == "mask":
+        return one_too_far if name == "mask" else causal_mask
+    if part == "rope":
+        return (lambda x, cos, sin: x) if name == "positions" else apply_rope
+    if part == "attend":
+        one = attend if name == "right_too" else attend_fused
+        return lambda q, k, v, mask: (one(q, k, v, mask)[0], None)
+    return lambda x, read, answer: (read if name == "residual" else x) + answer
+
+
+def joining_block(join: Callable[..., Tensor]) -> Callable[..., nn.Module]:
+    """A block that leaves to a function how an answer is added to the stream."""
+
+    class Joining(nn.Module):
+        def __init__(self, config: ModelConfig, layer: int, pieces: Pieces) -> None:
+            super().__init__()
+            self.attention_norm = pieces.RMSNorm(config.dim, config.norm_eps)
+            self.attention = pieces.Attention(config, layer, apply_rope=pieces.apply_rope, attend=pieces.attend)
+            self.ffn_norm = pieces.RMSNorm(config.dim, config.norm_eps)
+            self.feed_forward = pieces.SwiGLU(config.dim, config.hidden_dim)
+
+        def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, cache: KVCache | None = None) -> Tensor:
+            read = self.attention_norm(x)
+            x = join(x, read, self.attention(read, cos, sin, mask, cache))
+            read = self.ffn_norm(x)
+            return join(x, read, self.feed_forward(read))
+
+    return Joining
+
+
+def assembled(
+    seeds: Sequence[int], last_norm: bool, mask: Callable[..., Tensor], rope: Callable[..., Tensor],
+    attend: Attend, join: Callable[..., Tensor],
+) -> nn.Module:  # fmt: skip
+    """A small model.
+
+    Its source and what it is called with can be read where answers run, so neither may say what is wrong: functions
+    come ready made, and stay elsewhere when this is graded.
+
+    Args:
+        seeds: of what stands around the layers, and of each layer: equal seeds, equal weights.
+        last_norm: whether there is one.
+        mask, rope, attend, join: see working_part.
+    """
+    pieces = Pieces(causal_mask=mask, apply_rope=rope, attend=attend, Block=joining_block(join))
+    found = Llama(CONFIG, pieces).requires_grad_(False).eval()
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    for name, each in found.named_parameters():
+        layer = int(name.split(".")[1]) + 1 if name.startswith("layers.") else 0
+        drawn = torch.randn(each.shape, generator=generators[layer])
+        each.copy_(1 + 0.3 * drawn if each.dim() == 1 else drawn * 1.5 / each.shape[1] ** 0.5)
+    if not last_norm:
         found.norm = nn.Identity()
     return found
+
+
+def suspect_model(name: str, seed: int) -> Made:
+    """A model with one bug, by its word; "right" and "right_too" have none. Equal seeds, equal weights."""
+    parts = {
+        part: Made(f"{HERE}:working_part", {"part": part, "name": name}) for part in ("mask", "rope", "attend", "join")
+    }
+    seeds = (seed, seed + 1, seed + (1 if name == "shared" else 2))
+    return Made(f"{HERE}:assembled", {"seeds": seeds, "last_norm": name != "final norm", **parts})
 
 
 def examine(bugs: Bugs = frozenset()) -> Callable[[nn.Module, nn.Module], str]:
@@ -78,13 +121,17 @@ def examine(bugs: Bugs = frozenset()) -> Callable[[nn.Module, nn.Module], str]:
     return find_the_bug
 
 
+def _name_of(case: Case) -> str:
+    return str(case.args[0].arguments["mask"].arguments["name"])
+
+
 def line_up(rng: Generator) -> Sequence[Case]:
     """All candidates in any order."""
     seed = int(rng.integers(1000))
     return [
         Case(
             name=f"suspect {i + 1}",
-            args=tuple(Made(f"{HERE}:suspect_model", {"name": each, "seed": seed}) for each in (str(name), "right")),
+            args=(suspect_model(str(name), seed), suspect_model("right", seed)),
         )
         for i, name in enumerate(rng.permutation(CANDIDATES))
     ]
@@ -93,7 +140,7 @@ def line_up(rng: Generator) -> Sequence[Case]:
 def misjudged(cases: Sequence[Case], outputs: Sequence[Any]) -> str | None:
     """What was said of the first suspect that was misjudged."""
     for case, said in zip(cases, outputs, strict=True):
-        name = str(case.args[0].arguments["name"]).removesuffix("_too")
+        name = _name_of(case).removesuffix("_too")
         if not isinstance(said, str) or said.strip() not in ("right", *WORDS):
             return f"Of {case.name} you say {said!r}, which is none of the six words."
         if said.strip() != name:

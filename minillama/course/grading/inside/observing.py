@@ -64,6 +64,8 @@ def _install(source: str | None) -> None:
 def _input(value: Any) -> Any:
     if isinstance(value, dict) and "candidate" in value:
         return Made(f"{REMOTE}:candidate", {"number": value["candidate"]})
+    if isinstance(value, dict) and "with" in value:
+        return Made(value["made"], {key: _input(each) for key, each in value["with"]})
     if isinstance(value, dict) and ("tuple" in value or "list" in value):
         ((kind, items),) = value.items()
         return (tuple if kind == "tuple" else list)(_input(each) for each in items)
