@@ -219,6 +219,12 @@ def test_public_answers_are_told_from_classmates():
     assert kinds(compare.matches_of(results)) == [(compare.PUBLIC, "ada", ""), (compare.PUBLIC, "bob", "")]
 
 
+def test_a_solution_of_a_pack_is_not_called_public():
+    assert kinds(compare.matches_of([result("ada", own(size=50, public=1.0), lesson="p1_exam")])) == [
+        (compare.PACK, "ada", "")
+    ]
+
+
 def test_what_many_wrote_makes_no_pairs():
     results = [result(f"l{i:02}", own(*range(30), *range(1000 * i, 1000 * i + 5))) for i in range(1, 21)]
     assert {each.kind for each in compare.matches_of(results)} == {compare.MANY}

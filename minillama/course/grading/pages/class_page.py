@@ -65,7 +65,8 @@ def class_page(
         late=[(each, view_of(each).late) for each in counted if view_of(each).late],
         noted=[each for each in graded if each.notes], troubled=_troubled(graded), waiting=_waiting(graded),
         pairs=pairs[:MAX_ROWS], n_pairs=len(pairs),
-        public=_alone(matches, compare.PUBLIC, names)[:MAX_ROWS], open_book=len(open_book),
+        public=_alone(matches, compare.PUBLIC, names)[:MAX_ROWS],
+        of_pack=_alone(matches, compare.PACK, names)[:MAX_ROWS], open_book=len(open_book),
         many=_by_task(matches, compare.MANY), unread=_alone(matches, compare.UNREADABLE, names)[:MAX_ROWS],
         shown=SHOWN, min_own=compare.MIN_OWN, share=compare.SHARE, kept_share=compare.PUBLIC_SHARE,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from itertools import combinations
 from minillama.course.grading.records import AnswerPrint, LearnerResult
 from minillama.course.grading.similarity.prints import unpack
 from minillama.course.grading.tables import csv_text
+from minillama.course.tasks import LESSONS
 
 MIN_OWN = 20  # prints of an answer that are its own, or it is not compared: some three lines
 SHARE = 0.7  # of the smaller answer's own prints that are in the other one
@@ -25,6 +26,7 @@ COMMON, COMMON_SHARE = 5, 0.1  # a print that more learners have, and more than 
 
 CLASSMATE, SAME_FILE, MANY = "matches a classmate", "same file as a classmate", "matches many classmates"
 PUBLIC, OPEN_BOOK = "matches the public reference", "matches the public reference (open book)"
+PACK = "matches the pack's solution"  # which learners do not have: it got about, or there is one way to write it
 UNREADABLE = "not compared: not readable as Python"
 HEADER = ("lesson", "task", "match", "learner", "classmate", "share", "prints")
 
@@ -37,7 +39,7 @@ class Match:
         lesson: stem of the notebook.
         task: its id; empty for a whole file.
         kind: CLASSMATE, SAME_FILE, MANY (its own prints are those of more classmates than COMMON says: the usual way
-            to write it, or one source for all), PUBLIC, OPEN_BOOK or UNREADABLE.
+            to write it, or one source for all), PUBLIC, OPEN_BOOK, PACK or UNREADABLE.
         learner: whose answer it is.
         classmate: whose it is like; empty where it is no classmate's. Of two, the first by name is the learner.
         share: of prints that both have, 0 to 1.
@@ -70,7 +72,7 @@ def matches_of(results: Iterable[LearnerResult], groups: Mapping[str, str] | Non
     found = _same_files(graded, teams)
     for (lesson, task), own in answers.items():
         found += _pairs(lesson, task, own, teams)
-        found += _alone(lesson, task, own, OPEN_BOOK if open_book.get(task) else PUBLIC)
+        found += _alone(lesson, task, own, _whose(lesson, open_book.get(task, False)))
     return sorted(
         found, key=lambda each: (each.lesson, each.task, each.kind, -each.share, each.learner, each.classmate)
     )
@@ -129,6 +131,13 @@ def _pairs(lesson: str, task: str, answers: Mapping[str, AnswerPrint], teams: Ma
                       share=round(share, 4), prints=both)
             )  # fmt: skip
     return found
+
+
+def _whose(lesson: str, open_book: bool) -> str:
+    """What an answer is called that is the solution's."""
+    if lesson not in LESSONS:
+        return PACK
+    return OPEN_BOOK if open_book else PUBLIC
 
 
 def _alone(lesson: str, task: str, answers: Mapping[str, AnswerPrint], public: str) -> list[Match]:
