@@ -216,6 +216,13 @@ def test_who_is_not_graded_is_told_what_to_do(status, words):
     assert "functions were called" in text_of(feedback_page([made(task())]))
 
 
+def test_a_file_that_was_not_graded_lists_only_tasks_that_a_person_gave_points():
+    ungraded = [task("missing", 0.0), task("missing", 1.0, title="By hand", adjusted=True)]
+    page = text_of(feedback_page([made(*ungraded, status="unreadable")]))
+    assert "not in the file" not in page
+    assert "By hand" in page
+
+
 def test_attempts_that_do_not_count_are_listed():
     first, last = made(task("wrong", 0.25), attempt=1), made(task(), attempt=2)
     page = text_of(feedback_page([last], [first]))
@@ -273,6 +280,12 @@ def test_a_class_is_counted():
     assert sum(each.learners for each in seen_of.bins) == 4
     assert seen_of.bins[-1].learners == 1
     assert "The middle learner has 75%" in seen_of.spread
+
+
+def test_a_task_whose_title_is_drawn_is_called_by_one_of_its_titles():
+    titles = ("Look near in layer 0", "Look near in layer 1", "Look far in layer 1", "Look near in layer 0")
+    found = lesson_view("04_rope", [made(task(title=title), learner=title) for title in titles])
+    assert [each.title for each in found.tasks] == ["Look far in layer 1 (and 2 other variants)"]
 
 
 def test_two_ideas_in_one_answer_count_for_each():

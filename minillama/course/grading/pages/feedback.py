@@ -113,10 +113,11 @@ def title_of(results: Sequence[LearnerResult]) -> str:
 
 
 def view_of(result: LearnerResult, others: Sequence[LearnerResult] = ()) -> ResultView:
-    """What of a result is shown."""
+    """What of a result is shown; of a file that was not graded only the tasks that a person gave points to."""
     tasks = tuple(
         TaskView(number=place, outcome=each, state=words.state_of(each), more=_has_more(each))
         for place, each in enumerate(result.outcomes, 1)
+        if result.status == "graded" or each.adjusted
     )
     return ResultView(result=result, tasks=tasks, summary=summary_of(tasks), others=tuple(others))
 

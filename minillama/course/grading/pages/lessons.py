@@ -157,10 +157,16 @@ def _task_share(number: int, outcomes: Sequence[TaskOutcome]) -> TaskShare:
     judged = [each.credit for each in outcomes if each.status != "recorded" or each.adjusted]
     first = outcomes[0]
     return TaskShare(
-        number=number, task=first.task, title=first.title, kind=first.kind,
+        number=number, task=first.task, title=_title(outcomes), kind=first.kind,
         share=sum(judged) / len(judged) if judged else 1.0,
         right=tones["good"], partly=tones["part"], wrong=tones["bad"], open=tones["open"],
     )  # fmt: skip
+
+
+def _title(outcomes: Sequence[TaskOutcome]) -> str:
+    """What a task is called; with learners' variants, one of them, and how many there are."""
+    titles = sorted({each.title for each in outcomes})
+    return titles[0] if len(titles) == 1 else f"{titles[0]} (and {count(len(titles) - 1, 'other variant')})"
 
 
 def _ideas(number: int, seen: Sequence[tuple[LearnerResult, TaskOutcome]]) -> list[Idea]:
@@ -174,7 +180,7 @@ def _ideas(number: int, seen: Sequence[tuple[LearnerResult, TaskOutcome]]) -> li
             sentences.setdefault(name, sentence)
             if len(outcome.misconceptions) == 1 and outcome.advice:
                 principles.setdefault(name, outcome.advice[0])
-    title = seen[0][1].title
+    title = _title([outcome for _, outcome in seen])
     return [
         Idea(sentence=sentences[name], principle=principles.get(name, ""), number=number, title=title,
              learners=tuple(learners), share=len(learners) / len(seen))
