@@ -1,46 +1,6 @@
 """The class in one file: who is in it, what is assigned, when, and how it is counted.
 
-An example, with every key that there is:
-
-    title = "Language models, spring 2027"
-    timezone = "Europe/Berlin"          # of times below without an offset
-    secret = "secret.txt"               # file with 16 characters or more, from which variants are drawn; keep it apart
-    roster = "roster.csv"               # columns id, name, email, canvas, sis, login, idnumber, gradescope, section
-    # pack = "pack"                     # private folder with records and notebooks; without it, the course's own
-
-    [[assignment]]
-    name = "norms"
-    lesson = "03"                       # number or stem of a notebook
-    tasks = ["norm.rms_norm", "norm.RMSNorm"]  # without it, all of the lesson
-    points = { "norm.rms_norm" = 5 }    # without it, those of the records
-    opens = 2027-03-01T08:00:00
-    due = 2027-03-08T23:59:00
-    closes = 2027-03-15T23:59:00        # nothing counts after it
-    grace_minutes = 10                  # so much later is not late
-    penalty = { share = 0.1, per = "day", cap = 0.5 }  # a tenth for each day that has begun, half at most
-    attempts = "best"                   # or "last"
-    max_attempts = 3                    # the first three count
-    times = "platform"                  # "file": where the platform says nothing, the file's own time
-    # submitted = "submitted.csv"       # times by hand, before all others: columns learner, submitted, and attempt
-
-    [[learner]]                         # instead of a roster file, or beside it
-    id = "ada"                          # never changes: variants are drawn from it
-    name = "Ada Lovelace"
-    email = "ada@example.org"
-
-    [[learner]]
-    id = "grace"
-    name = "Grace Hopper"
-
-    [[extension]]
-    learner = "ada"
-    assignment = "norms"
-    due = 2027-03-11T23:59:00           # closes goes along by as much, unless it stands here too
-
-    [[group]]
-    name = "team-1"                     # one submission counts for all; variants are drawn from this name
-    members = ["ada", "grace"]
-    assignments = ["norms"]             # without it, all
+exercises/TEACHING.md shows every key that there is.
 
 `minillama grade SUBMISSIONS --out REPORT --course course.toml --assignment norms` grades by it. Times are read in the
 learners' favour where a clock is turned back or forward; what was read otherwise than written stands in `notes`.

@@ -1,19 +1,18 @@
-"""course.toml: the example in the documentation, every key with a wrong value, and files that mean harm."""
+"""course.toml: the example in the guide, every key with a wrong value, and files that mean harm."""
 
 import re
-import textwrap
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from minillama.course.grading import class_file
 from minillama.course.grading.class_file import read_secret
 from minillama.course.grading.moments import LatePenalty
 from minillama.course.grading.reading_class import read_class
 from minillama.course.tasks import tasks_of
 from minillama.errors import ConfigError, DataError
+from tests.teaching_tables import GUIDE
 
-EXAMPLE = textwrap.dedent(re.search(r"there is:\n\n(.*?)\n\n`", class_file.__doc__, re.DOTALL)[1])
+EXAMPLE = re.search(r"Every key.*?```toml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)[1]
 SHORT = """
 title = "t"
 timezone = "Europe/Berlin"
@@ -49,7 +48,7 @@ def refused(folder, text):
 
 @pytest.fixture
 def example(tmp_path):
-    """The class of the documentation, with a roster file of one more learner."""
+    """The class of the guide's list of keys, with a roster file of one more learner."""
     (tmp_path / "roster.csv").write_text("id,name,section\nalan,Alan Turing,B\n", encoding="utf-8")
     (tmp_path / "secret.txt").write_text("  sixteen letters or more\n", encoding="utf-8")
     return read(tmp_path, EXAMPLE)
