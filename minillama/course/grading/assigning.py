@@ -20,6 +20,9 @@ from minillama.errors import ConfigError, DataError
 
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?://|#)[^)]*\)")
 MINUTES = re.compile(r"about \d+ minutes")
+AMONG = re.compile(
+    r": [^.:]*\btasks? \d[^.:]*(?=\.)"
+)  # which task uses whose answer: here, earlier pieces are supplied
 SUPPLIED = "# An earlier piece, supplied by the package."
 Cell = nbformat.NotebookNode
 
@@ -210,7 +213,8 @@ def _speak_of_these_only(handout: Handout, notebook: nbformat.NotebookNode) -> N
     if len(handout.points) < len(lesson.tasks):
         minutes = sum(lesson.tasks[name].minutes for name in handout.points)
         only = ", ".join(f'"{name}"' for name in lesson.tasks if name in handout.points)
-        notebook.cells[0].source = MINUTES.sub(f"about {minutes} minutes", notebook.cells[0].source, count=1)
+        first = notebook.cells[0]
+        first.source = AMONG.sub("", MINUTES.sub(f"about {minutes} minutes", first.source, count=1))
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 call = f'course.where("{lesson.stem}"'

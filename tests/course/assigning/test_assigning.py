@@ -3,6 +3,7 @@
 import builtins
 import io
 import itertools
+import re
 import zipfile
 from pathlib import Path
 
@@ -96,6 +97,7 @@ def test_one_task_alone_finds_all_that_it_needs(stem):
         made = assigned_notebook(handout(stem, task), {})
         assert task in [cell.metadata.minillama.task for cell in made.cells if "minillama" in cell.metadata]
         assert leaks(made, taken) == []
+        assert not re.search(r"task[s ]*\d", made.cells[0].source)
         known = set(dir(builtins)) | {"__name__"}
         for cell in filled(made, stem).cells:
             if cell.cell_type == "code":
