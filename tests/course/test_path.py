@@ -1,4 +1,4 @@
-"""A learner's path: exercises in Jupyter's own kernel, answers put in one by one, checked, promoted, and run."""
+"""A learner's path: lesson after lesson with all answers, under nbval, checked and promoted into one's own LLaMA."""
 
 import json
 import os
@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -14,10 +16,11 @@ from nbclient import NotebookClient
 
 from minillama.checkpoint.own_pieces import HOMES
 from minillama.course.tasks import LESSONS, tasks_of
+from tests.course.nbval_runs import ROOT, nbval_faults
 
-ROOT = Path(__file__).parents[2]
 RELEASED = [lesson for lesson in LESSONS if (ROOT / "exercises" / f"{lesson}.ipynb").exists()]
-PASSED = "✓"
+ONE_BY_ONE = "03_norm"
+PASSED, STUB = "✓", "○"
 TELL = """
 import json, sys
 import minillama
@@ -74,30 +77,39 @@ def run(client: NotebookClient, cells: list[nbformat.NotebookNode], answer: int,
 
 @dataclass(frozen=True)
 class Walk:
-    """What a learner has after all lessons: their pieces in a folder, and what each check said."""
+    """What a learner has after all lessons: their pieces in a folder, and what nbval says of each lesson."""
 
     home: Path
-    said: dict[str, dict[str, tuple[str, str]]]
+    faults: dict[str, str]
+
+    @cached_property
+    def progress(self) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = json.loads((self.home / "my_llama" / "progress.json").read_text("utf-8"))
+        return found
 
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     home = tmp_path_factory.mktemp("home")
-    return Walk(home, {lesson: put_in_one_by_one(lesson, home) for lesson in RELEASED})
+    return Walk(home, {lesson: nbval_faults(ROOT / "solutions" / f"{lesson}.ipynb", home) for lesson in RELEASED})
 
 
 @pytest.mark.parametrize("lesson", RELEASED)
-def test_each_stub_fails_and_each_answer_passes(lesson: str, walk: Walk) -> None:
-    said = walk.said[lesson]
-    assert said.keys() == {task.id for task in tasks_of(lesson)}
+def test_a_lesson_runs_with_all_its_answers_and_every_check_passes(lesson: str, walk: Walk) -> None:
+    assert walk.faults[lesson] == ""
+    assert [task.id for task in tasks_of(lesson) if not walk.progress.get(task.id, {}).get("passed")] == []
+
+
+def test_a_check_that_failed_passes_when_the_answer_is_put_in(tmp_path: Path) -> None:
+    said = put_in_one_by_one(ONE_BY_ONE, tmp_path)
+    assert said.keys() == {task.id for task in tasks_of(ONE_BY_ONE)}
     for task, (stub, answer) in said.items():
-        assert not stub.startswith(PASSED), task
+        assert stub.startswith(STUB), task
         assert answer.startswith(PASSED), f"{task}: {answer}"
 
 
 def test_the_model_of_ones_own_pieces_says_what_the_reference_says(walk: Walk, shared_data: Path) -> None:
-    progress = json.loads((walk.home / "my_llama" / "progress.json").read_text(encoding="utf-8"))
-    promoted = {task for task, note in progress.items() if note.get("promoted")}
+    promoted = {task for task, note in walk.progress.items() if note.get("promoted")}
     pages = "".join((ROOT / "exercises" / f"{lesson}.ipynb").read_text(encoding="utf-8") for lesson in RELEASED)
     assert promoted == set(re.findall(r'course\.promote\(\\"([\w.]+)', pages))  # helpers go along with the last of them
     assert promoted >= {"norm.RMSNorm", "rope.apply_rope", "attention.attend", "sampling.sample", "cache.KVCache"}
