@@ -5,6 +5,7 @@ each known misunderstanding gives instead. The learner's answer never enters it:
 values (see plain.py), is compared, so the two may live in different processes.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -106,7 +107,8 @@ class Task:
         driver: function of drivers.py that calls the answer.
         framework: "torch" or "numpy", of the arrays that the answer gets.
         time_limit_s: for one call.
-        family: values that each parameter of a variant may take; see `build`.
+        family: values that each parameter of a variant may take; see `build`. The first of each make the public member,
+            which notebooks show and solutions answer.
         build: makes the task for one choice of the family's parameters.
         phrases: what the notebook says of this member of the family and not of another, in the text above the answer
             and in the answer's cell; equally many for every member, in one order.
@@ -181,6 +183,12 @@ class Task:
         if variant.keys() - self.family.keys():
             raise ConfigError(f"task {self.id} varies in {', '.join(self.family)}, and got {dict(variant)}")
         return self.build(**variant)
+
+    @property
+    def members(self) -> list[dict[str, Any]]:
+        """The parameters of every member of its family, the public one first; none for a task without variants."""
+        choices = itertools.product(*self.family.values()) if self.family else ()
+        return [dict(zip(self.family, values, strict=True)) for values in choices]
 
     def without(self, part: str) -> "Task":
         """The task with the cases of one part left out, for an attempt that comes before the part is taught.

@@ -50,6 +50,8 @@ def pseudonym(seed: str, learner: str) -> str:
 def variant_of(task: Task, secret: str, learner: str) -> dict[str, Any]:
     """The parameters of a family that one learner is given; empty for a task without variants, or without a secret.
 
+    Nobody is given the public member: its solution is public, too.
+
     Args:
         task: its family is used.
         secret: of the course; the same from assigning to grading. Empty gives everybody the public variant.
@@ -57,11 +59,8 @@ def variant_of(task: Task, secret: str, learner: str) -> dict[str, Any]:
     """
     if not secret or task.build is None:
         return {}
-    drawn = digest(secret, "variant", learner, task.id)
-    choices: dict[str, Any] = {}
-    for place, (name, values) in enumerate(sorted(task.family.items())):
-        choices[name] = values[int.from_bytes(drawn[4 * place : 4 * place + 4], "big") % len(values)]
-    return choices
+    members = task.members[1:]
+    return members[int.from_bytes(digest(secret, "variant", learner, task.id)[:8], "big") % len(members)]
 
 
 def task_of(task: Task, variant: Mapping[str, Any]) -> Task:

@@ -123,6 +123,7 @@ class Engine:
         }
         grading = plugin.Grading(
             place=place, limits=self.rules.limits, tasks=tasks, asked=asked, seeds=seeds,
+            public={name: each for name, each in lesson.tasks.items() if variants[name]},
             elsewhere=answers.elsewhere, candidates=self.candidates,
         )  # fmt: skip
         if answers.sources:

@@ -7,7 +7,7 @@ counts only where nbval says that its cell was run to the end.
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from minillama.course.grading.rebuilding import SHOW
 from minillama.course.grading.records import TaskOutcome
 from minillama.course.grading.sandbox import Place
 from minillama.course.grading.seeing import TamperedError, observations_of
-from minillama.course.grading.telling import bare, outcome_of, recorded
+from minillama.course.grading.telling import bare, of_public_member, outcome_of, recorded
 from minillama.course.judging import judge
 from minillama.course.record import Task
 
@@ -40,6 +40,7 @@ class Grading:
     Args:
         place, limits: of its kernel.
         tasks: id -> record, in the learner's variant.
+        public: id -> the public member, of tasks whose variant was drawn.
         asked: id -> the cell that shows what the answer gives.
         seeds: id -> of the inputs.
         elsewhere: names defined in cells that are not graded.
@@ -49,6 +50,7 @@ class Grading:
     place: Place
     limits: Limits
     tasks: Mapping[str, Task]
+    public: Mapping[str, Task]
     asked: Mapping[str, Asked]
     seeds: Mapping[str, int]
     elsewhere: frozenset[str]
@@ -80,6 +82,9 @@ class Grading:
         try:
             seen = observations_of(outputs, asked.nonce, len(task.plan(seed).cases))
             outcome = outcome_of(task, judge(task, seed, seen), self.elsewhere)
+            if outcome.status == "wrong" and outcome.credit and task_id in self.public:
+                other = replace(task, reference=self.public[task_id].reference, misconceptions=())
+                outcome = of_public_member(outcome) if judge(other, seed, seen).passed else outcome
             if outcome.status == "recorded":
                 outcome = recorded(task, outcome, seen, task.plan(seed).cases)
         except TamperedError as error:

@@ -4,7 +4,6 @@ Answers run here in one process and without a sandbox: this is for notebooks of 
 learner's.
 """
 
-import itertools
 import linecache
 import re
 from collections.abc import Iterator
@@ -124,8 +123,7 @@ def release_faults(lesson: Lesson) -> Iterator[Fault]:
 
 def _variant_faults(lesson: Lesson) -> Iterator[Fault]:
     for task in lesson.tasks.values():
-        for values in itertools.product(*task.family.values()) if task.family else ():
-            variant = dict(zip(task.family, values, strict=True))
+        for variant in task.members:
             try:
                 handout = Handout(lesson=lesson, points={task.id: task.points}, name=lesson.stem)
                 assigned_notebook(handout, {task.id: variant})

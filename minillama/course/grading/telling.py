@@ -18,6 +18,9 @@ OPEN_BOOK = ("trace", "complete", "rebuild")  # kinds whose public solution has 
 MAX_SHOWN = 300  # characters of a value
 MAX_ANSWER = 4_000  # characters of an answer that a person reads
 LOOKS_LIKE, TOGETHER = "This looks like ", " together with "
+PUBLIC_MEMBER = (
+    "It does what the public solution does. Your notebook asks for something else: read again what yours says."
+)
 SHAPES = (*STRUCTURE, "dtype", "length")  # kinds of difference in which what was expected gives no number away
 
 
@@ -40,6 +43,11 @@ def outcome_of(task: Task, verdict: Verdict, elsewhere: frozenset[str] = frozens
         case=verdict.case.name if verdict.case and task.kind != "trace" else "",
         printed=_cut(seen.printed) if seen else "",
     )  # fmt: skip
+
+
+def of_public_member(outcome: TaskOutcome) -> TaskOutcome:
+    """The outcome of an answer that does what the public solution does, where its learner was asked something else."""
+    return replace(outcome, credit=0.0, advice=(PUBLIC_MEMBER, *outcome.advice))
 
 
 def ideas_in(outcome: TaskOutcome) -> tuple[str, ...]:

@@ -17,11 +17,11 @@ from minillama.course.tasks.pretrain_schedules import (
 )
 
 SHAPES: dict[str, Callable[[float], float]] = {
-    "line": lambda progress: 1 - progress,
     "root": lambda progress: 1 - math.sqrt(progress),
+    "line": lambda progress: 1 - progress,
     "square": lambda progress: 1 - progress**2,
 }
-IN_WORDS = {"line": "1 - progress", "root": "1 - root of progress", "square": "1 - progress squared"}
+IN_WORDS = {"root": "1 - root of progress", "line": "1 - progress", "square": "1 - progress squared"}
 
 
 def cooling(shape: str, floor: float) -> Callable[[Bugs], Callable[..., float]]:

@@ -130,7 +130,7 @@ def make_many(cache: str = "q8_0", meanwhile: bool = True) -> Task:
             "multiply: 2 x weights x texts, over operations a second\n"
             "a step takes the longer of both, or their sum: as the task says\ntexts / step",
         ),
-        family={"cache": ("f16", "q8_0"), "meanwhile": (True, False)}, build=make_many,
+        family={"cache": ("q8_0", "f16"), "meanwhile": (True, False)}, build=make_many,
         phrases=(IN_WORDS[cache], IN_WORDS[meanwhile]),
     )  # fmt: skip
 

@@ -166,7 +166,7 @@ def make_split_numbers(size: int = 3, side: str = "right") -> Task:
             "for each word:\n    without its space, is it all digits?\n"
             "        no: keep it\n        yes: the space by itself, then the groups of digits",
         ),
-        family={"size": (2, 3, 4), "side": ("left", "right")},
+        family={"size": (3, 2, 4), "side": ("right", "left")},
         build=make_split_numbers,
         phrases=(
             f"Do it {lead}: **groups of {count}, counted from the {side}**",

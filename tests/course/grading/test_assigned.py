@@ -18,7 +18,7 @@ from minillama.course.tasks import find_task
 from tests.course.grading.handing_in import ROOT, SEED
 
 SECRET = "a secret of the course's"
-LEARNERS = ("ada", "grace", "stub")
+LEARNERS = ("ada", "grace", "stub", "copied")  # the last hands in the public solution
 CHOSEN = ("rope.repair_tables", "rope.partial_rotary", "rope.test_rope")
 PARTIAL = """def partial_rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     R = 2 * cos.shape[1]
@@ -54,6 +54,8 @@ def points(out):
 def test_an_assigned_lesson_is_graded_in_each_learners_variant(sandboxed, tmp_path):
     def own(task, learner):
         drawn = variant_of(find_task(task), SECRET, learner)
+        if learner == "copied":
+            return None
         return drawn and PARTIAL.format(first=drawn["side"] == "first", halves=drawn["pairing"] == "halves")
 
     lesson = load_course(ROOT).lessons["04_rope"]
@@ -62,8 +64,10 @@ def test_an_assigned_lesson_is_graded_in_each_learners_variant(sandboxed, tmp_pa
         Plan(submissions=folder, out=tmp_path / "out", root=ROOT, seed=SEED, secret=SECRET, limits=Limits(wall_s=150))
     )
     found = points(tmp_path / "out")
+    assert found["copied"].pop("rope.partial_rotary") == 0.0
     for learner in LEARNERS:
-        assert {found[learner][task] for task in CHOSEN} == {0.0 if learner == "stub" else 1.0}, learner
+        wanted = {0.0 if learner == "stub" else 1.0}
+        assert {credit for task, credit in found[learner].items() if task in CHOSEN} == wanted, learner
 
 
 def test_the_example_pack_is_graded_in_its_public_variant(sandboxed, tmp_path):

@@ -99,6 +99,7 @@ def test_variants_are_drawn_for_each_learner_from_the_courses_secret():
     assert drawn["3"] == variant_of(task, "s" * 16, "3")
     assert {each["side"] for each in drawn.values()} == {"first", "last"}
     assert {each["pairing"] for each in drawn.values()} == {"neighbours", "halves"}
+    assert {"side": "first", "pairing": "neighbours"} not in drawn.values()  # its solution is public
     assert any(variant_of(task, "t" * 16, learner) != each for learner, each in drawn.items())
     assert variant_of(task, "", "3") == {}
     assert task_of(task, {"side": "last", "pairing": "halves"}).title == "Turn only the last channels"
