@@ -1,8 +1,8 @@
 """Lesson 08's variant: a cache that keeps sinks and a window.
 
-Both halves of the family are found in practice. How much fits: streaming-llm has a window beside its sinks, SinkCache of
-transformers and llama.cpp's n_keep count the sinks within the room. Who goes: streaming-llm forgets as many as it has to
-(Xiao et al. 2023, section 3.2), llama.cpp's context shift half of what stands behind the sinks, so as to do it seldom.
+Both ways are found, of either entry of the family. How much fits: streaming-llm has a window beside its sinks; for
+SinkCache of transformers and n_keep of llama.cpp the sinks are a part of the room. Who goes: as many as have to in
+streaming-llm (Xiao et al. 2023, section 3.2); in llama.cpp's context shift half of what stands behind the sinks.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,8 @@ COUNTS = {"beside": "`window` tokens beside the sinks", "with": "`window` tokens
 FORGET = {
     "one by one": "as many of the oldest behind the sinks go as have to, and no more.",
     "half": "the older half of all that stands behind the sinks goes at once, the new tokens counted too (of an odd "
-    "number the middle one stays), and half of the rest again, as long as there is still too much. llama.cpp does "
-    "so, in order to make room seldom.",
+    "number the middle one stays), and half of what is left again, as long as it is still too much. So room has to be "
+    "made less often, as in llama.cpp.",
 }
 EXAMPLES = {
     ("one by one", "beside"): "tokens 0 1 2 3 4, and holds 0 2 3 4 5 once token 5 has come",
@@ -139,8 +139,8 @@ def make_sink_cache(forget: str = "one by one", counts: str = "beside") -> Task:
             f"join the held and the new along axis 1\nno more than {room}? keep all\n"
             f"else: the first `sinks` of them, and the last `{behind}`, joined\nkeys and values alike"
             if forget == "one by one" else "join the held and the new along axis 1\ncut it in two: the first `sinks` "
-            f"of them, and the rest\nwhile the rest is longer than {behind}: leave out its first half, of an odd number "
-            "the smaller one\njoin the two; keys and values alike",
+            f"of them, and the rest\nwhile the rest is longer than {behind}: leave out its first half, the smaller one "
+            "of an odd number\njoin the two; keys and values alike",
         ),
         family={"forget": tuple(FORGET), "counts": tuple(COUNTS)}, build=make_sink_cache,
         phrases=(COUNTS[counts], FORGET[forget], EXAMPLES[forget, counts], f"S at most {room}."),
