@@ -31,8 +31,8 @@ def one_too_far(T: int, S: int, window: int | None = None) -> Tensor:
 
 
 def working_part(part: str, name: str) -> Callable[..., Any]:
-    """A function in a suspect of this name: its "mask", "rope", "attend" or "join" (stream, what was read, answer)."""
-    if part == "mask":
+    """A function in the suspect `name`: its "causal", "rope", "attend" or "join" (stream, what was read, answer)."""
+    if part == "causal":
         return one_too_far if name == "mask" else causal_mask
     if part == "rope":
         return (lambda x, cos, sin: x) if name == "positions" else apply_rope
@@ -63,7 +63,7 @@ def joining_block(join: Callable[..., Tensor]) -> Callable[..., nn.Module]:
 
 
 def assembled(
-    seeds: Sequence[int], last_norm: bool, mask: Callable[..., Tensor], rope: Callable[..., Tensor],
+    seeds: Sequence[int], last_norm: bool, causal: Callable[..., Tensor], rope: Callable[..., Tensor],
     attend: Attend, join: Callable[..., Tensor],
 ) -> nn.Module:  # fmt: skip
     """A small model.
@@ -74,9 +74,9 @@ def assembled(
     Args:
         seeds: of what stands around the layers, and of each layer: equal seeds, equal weights.
         last_norm: whether there is one.
-        mask, rope, attend, join: see working_part.
+        causal, rope, attend, join: see working_part. None is called like a bug: the names can be read, too.
     """
-    pieces = Pieces(causal_mask=mask, apply_rope=rope, attend=attend, Block=joining_block(join))
+    pieces = Pieces(causal_mask=causal, apply_rope=rope, attend=attend, Block=joining_block(join))
     found = Llama(CONFIG, pieces).requires_grad_(False).eval()
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     for name, each in found.named_parameters():
@@ -91,7 +91,8 @@ def assembled(
 def suspect_model(name: str, seed: int) -> Made:
     """A model with one bug, by its word; "right" and "right_too" have none. Equal seeds, equal weights."""
     parts = {
-        part: Made(f"{HERE}:working_part", {"part": part, "name": name}) for part in ("mask", "rope", "attend", "join")
+        part: Made(f"{HERE}:working_part", {"part": part, "name": name})
+        for part in ("causal", "rope", "attend", "join")
     }
     seeds = (seed, seed + 1, seed + (1 if name == "shared" else 2))
     return Made(f"{HERE}:assembled", {"seeds": seeds, "last_norm": name != "final norm", **parts})
@@ -122,7 +123,7 @@ def examine(bugs: Bugs = frozenset()) -> Callable[[nn.Module, nn.Module], str]:
 
 
 def _name_of(case: Case) -> str:
-    return str(case.args[0].arguments["mask"].arguments["name"])
+    return str(case.args[0].arguments["causal"].arguments["name"])
 
 
 def line_up(rng: Generator) -> Sequence[Case]:
