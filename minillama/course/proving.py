@@ -4,7 +4,6 @@ The course's own tests and `minillama pack check` both ask here. Each function g
 a record that holds.
 """
 
-import itertools
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -199,12 +198,30 @@ def _misnamed(task: Task, seed: int, cases: Sequence[Case] | None, member: str) 
             )  # fmt: skip
 
 
+def _copied(task: Task) -> Iterator[Fault]:
+    """The public answer is the first member's, and no other's."""
+    public, *others = task.members
+    for variant in task.members:
+        passed = verdict_of(task.member(variant), task.reference, MEMBER_TRIES[0]).passed
+        if passed != (variant == public):
+            yield Fault(
+                task=task.id, where=f"variant {variant}", got=f"the public answer {'passes' if passed else 'fails'}",
+                expected="that it answers the first member and no other",
+                remedy="let the members ask for different things, and name the public one's values first",
+            )  # fmt: skip
+    if not others:
+        yield Fault(
+            task=task.id, where="family", got="one member", expected="the public one and others to draw from",
+            remedy="give a parameter more values",
+        )  # fmt: skip
+
+
 def family_faults(task: Task) -> Iterator[Fault]:
     """Every member of a family passes, names its misconceptions, and has as many phrases as the public one."""
     if task.build is None:
         return
-    for values in itertools.product(*task.family.values()):
-        variant = dict(zip(task.family, values, strict=True))
+    yield from _copied(task)
+    for variant in task.members:
         member = task.member(variant)
         if member.id != task.id or len(member.phrases) != len(task.phrases):
             yield Fault(
