@@ -11,7 +11,7 @@ from minillama.course.tasks.generate_ideas import Generator, idea
 from minillama.course.tasks.lora_hand import LESSON
 
 Half = tuple[Tensor, Tensor, float]  # A (r, K), B (N, r), alpha
-POWERS = {0.5: "the root", 0.25: "the fourth root"}  # of the rank, by which alpha is divided
+POWERS = {0.5: "the root", 0.25: "the fourth root", 1 / 3: "the cube root"}  # of the rank, by which alpha is divided
 
 
 def joining(power: float) -> Callable[[Bugs], Callable[[Half, Half, float], tuple[Tensor, Tensor]]]:
@@ -109,6 +109,7 @@ def make_joining(power: float = 0.5) -> Task:
         phrases={
             0.5: ("**Rank-stabilised** adapters are scaled by α / √r instead",),
             0.25: ("The **rank-stabilised** adapters of this task are scaled by α / ⁴√r (the fourth root) instead",),
+            1 / 3: ("The **rank-stabilised** adapters of this task are scaled by α / ∛r (the cube root) instead",),
         }[power],
     )  # fmt: skip
 
