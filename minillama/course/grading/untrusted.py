@@ -82,13 +82,12 @@ def plain_files(folder: Path) -> Iterator[tuple[PurePosixPath, Path, str]]:
             yield name, Path(entry.path), "" if regular else "got something that is no plain file"
 
 
-def archive_members(archive: Path, into: Path, prefix: str = "") -> Iterator[tuple[PurePosixPath, Path, str]]:
+def archive_members(archive: Path, into: Path) -> Iterator[tuple[PurePosixPath, Path, str]]:
     """Notebooks and archives inside an archive, each copied to a numbered file: a member's path decides nothing.
 
     Args:
         archive: of the format zip.
         into: an empty folder.
-        prefix: of the copies' names.
 
     Yields:
         As `plain_files`; the path is without "..", drive or root.
@@ -107,7 +106,7 @@ def archive_members(archive: Path, into: Path, prefix: str = "") -> Iterator[tup
                 path = PurePosixPath(*parts) if parts else PurePosixPath("unnamed")
                 if member.is_dir() or set(parts) & set(IGNORED) or path.suffix.lower() not in KEPT_SUFFIXES:
                     continue
-                target = into / f"{prefix}{number:05}{path.suffix.lower()}"
+                target = into / f"{number:05}{path.suffix.lower()}"
                 problem = _member_problem(member)
                 if not problem:
                     problem, used = _copy(opened, member, target, min(left, _limit_of(path)))

@@ -24,7 +24,6 @@ def write_pages(
     results: Sequence[LearnerResult],
     counted: Sequence[LearnerResult],
     seconds: Mapping[tuple[str, int], float],
-    groups: Mapping[str, str] | None = None,
 ) -> None:
     """Write feedback/ and gradescope/ with a file a learner, class.html, times.html, similarity.csv and feedback.csv.
 
@@ -34,7 +33,6 @@ def write_pages(
         results: all of them.
         counted: of each learner and lesson the one that counts.
         seconds: (learner, attempt) -> how long it took.
-        groups: learner -> group, of whom who hands in together is not compared; besides what `identity` says.
     """
     by_learner: dict[str, list[LearnerResult]] = defaultdict(list)
     for each in sorted(counted, key=lambda one: (one.learner, one.lesson)):
@@ -44,7 +42,7 @@ def write_pages(
         if each not in by_learner[each.learner]:
             others[each.learner].append(each)
     limited = run.sandbox == LIMITS_ONLY
-    matches = matches_of(counted, groups)
+    matches = matches_of(counted)
     names = {learner: page_name(run.seed, learner) for learner in by_learner}
     pages = {learner: f"{FEEDBACK}/{name}.html" for learner, name in names.items()}
     for inside in (FEEDBACK, GRADESCOPE):

@@ -55,15 +55,15 @@ class Match:
     prints: int = 0
 
 
-def matches_of(results: Iterable[LearnerResult], groups: Mapping[str, str] | None = None) -> list[Match]:
+def matches_of(results: Iterable[LearnerResult]) -> list[Match]:
     """Everything that is alike, by lesson and task, the most alike first.
 
     Args:
-        results: those that count, one a learner and lesson.
-        groups: learner -> group; who hands in together is not compared. Besides, "group" in a result's identity counts.
+        results: those that count, one a learner and lesson. Who hands in together is not compared: learners whose
+            identity has the same "group".
     """
     graded = [each for each in results if each.lesson]
-    teams = {each.learner: each.identity["group"] for each in graded if each.identity.get("group")} | dict(groups or {})
+    teams = {each.learner: each.identity["group"] for each in graded if each.identity.get("group")}
     answers: dict[tuple[str, str], dict[str, AnswerPrint]] = defaultdict(dict)
     for result in graded:
         for one in result.prints:
