@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
 from typing import Any
 
 from minillama.course.record import Task
@@ -61,11 +60,3 @@ def variant_of(task: Task, secret: str, learner: str) -> dict[str, Any]:
         return {}
     members = task.members[1:]
     return members[int.from_bytes(digest(secret, "variant", learner, task.id)[:8], "big") % len(members)]
-
-
-def task_of(task: Task, variant: Mapping[str, Any]) -> Task:
-    """The task with these parameters of its family."""
-    if not variant:
-        return task
-    assert task.build is not None
-    return task.build(**variant)

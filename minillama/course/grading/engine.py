@@ -12,7 +12,7 @@ from minillama.course.grading import plugin
 from minillama.course.grading.asking import ask
 from minillama.course.grading.calling import evasive_names, forbidden_call
 from minillama.course.grading.candidates import Candidates
-from minillama.course.grading.drawing import digest, input_seed, task_of, variant_of
+from minillama.course.grading.drawing import digest, input_seed, variant_of
 from minillama.course.grading.environment import Environment, build
 from minillama.course.grading.folders import Scratch
 from minillama.course.grading.lessons import Course, Lesson
@@ -108,7 +108,7 @@ class Engine:
 
     def _run(self, result: LearnerResult, lesson: Lesson, answers: Answers) -> LearnerResult:
         variants = {each.id: variant_of(each, self.rules.secret, result.learner) for each in lesson.tasks.values()}
-        tasks = {name: task_of(each, variants[name]) for name, each in lesson.tasks.items()}
+        tasks = {name: each.member(variants[name]) for name, each in lesson.tasks.items()}
         if lesson.stem not in self.environments:
             folder = self.scratch / f"code-{len(self.environments)}"
             folder.mkdir()

@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from minillama.course.grading.asking import ask
-from minillama.course.grading.drawing import check_seed, input_seed, pseudonym, task_of, variant_of
+from minillama.course.grading.drawing import check_seed, input_seed, pseudonym, variant_of
 from minillama.course.grading.environment import build, empty_places, hollow
 from minillama.course.grading.inside import places
 from minillama.course.grading.inside.calls import MACHINES, program
@@ -102,7 +102,7 @@ def test_variants_are_drawn_for_each_learner_from_the_courses_secret():
     assert {"side": "first", "pairing": "neighbours"} not in drawn.values()  # its solution is public
     assert any(variant_of(task, "t" * 16, learner) != each for learner, each in drawn.items())
     assert variant_of(task, "", "3") == {}
-    assert task_of(task, {"side": "last", "pairing": "halves"}).title == "Turn only the last channels"
+    assert task.member({"side": "last", "pairing": "halves"}).title == "Turn only the last channels"
     assert variant_of(find_task("rope.apply_rope"), "s" * 16, "3") == {}
 
 
