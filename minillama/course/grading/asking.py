@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from minillama.course.grading.inside.observing import FACTORIES
 from minillama.course.grading.lessons import PACKAGE
 from minillama.course.plain import Made, encode
 from minillama.course.record import Task
 from minillama.course.sources import standalone_source
 
 OWN = ("minillama.course.", f"{PACKAGE}.")  # modules that no learner's process has
-INSIDE = "minillama.course.grading.inside.observing"
-FACTORIES = "graded_inputs"
+OBSERVING = "minillama.course.grading.inside.observing"
 TALK = "/graded/talk"  # where the sandbox sees the candidates' sockets
 
 
@@ -115,5 +115,5 @@ def ask(task: Task, seed: int, nonce: str, talk: str = TALK, patience: float = 2
         "factories": "\n\n".join(inputs.factories.values()) if inputs.factories else None,
         "candidates": {"socket": f"{talk}/{nonce}", "token": nonce} if inputs.candidates else None,
     }  # fmt: skip
-    source = f"import {INSIDE}\n{INSIDE}.show(globals().get({task.name!r}, ...), {json.dumps(asked)!r})"
+    source = f"import {OBSERVING}\n{OBSERVING}.show(globals().get({task.name!r}, ...), {json.dumps(asked)!r})"
     return Asked(source=source, nonce=nonce, candidates=tuple(inputs.candidates))

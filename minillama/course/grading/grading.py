@@ -22,10 +22,10 @@ from minillama.course.grading.lessons import Course, load_course
 from minillama.course.grading.limits import Limits
 from minillama.course.grading.marking import Marking, check
 from minillama.course.grading.reading import fingerprint
-from minillama.course.grading.records import LearnerResult, Run, Submission
+from minillama.course.grading.records import BUBBLEWRAP, LIMITS_ONLY, LearnerResult, Run, Submission
 from minillama.course.grading.reporting import write_report
 from minillama.course.grading.resolving import resolve
-from minillama.course.grading.sandbox import BUBBLEWRAP, LIMITS_ONLY, why_no_bubblewrap
+from minillama.course.grading.sandbox import why_no_bubblewrap
 from minillama.course.grading.untrusted import read_regular
 from minillama.course.grading.worker import Worker, WorkerEndedError
 from minillama.errors import ConfigError, DataError

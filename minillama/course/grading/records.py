@@ -22,6 +22,7 @@ from minillama.errors import DataError
 
 Record = TypeVar("Record")
 PRECISION = 4  # decimals of points: shares of credit are simple fractions
+BUBBLEWRAP, LIMITS_ONLY = "bubblewrap", "limits only"  # kinds of sandbox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,7 @@ class LearnerResult:
         sha256: of the file that was graded.
         status: "graded", "unreadable" (`notes` say why), "failed" (the grader itself did; grade it again) or "missing"
             (somebody of the roster handed in nothing).
-        sandbox: "bubblewrap", or "limits only", which is not tamper-resistant; empty where nothing ran.
+        sandbox: BUBBLEWRAP, or LIMITS_ONLY, which is not tamper-resistant; empty where nothing ran.
         outcomes: one a task, in the order of the notebook.
         notes: what a teacher should know: cells that were ignored, a limit that was reached; sentences.
         prints: of the answers that are compared with others'.

@@ -13,14 +13,14 @@ from minillama.course.grading.adjusting import ADJUSTMENTS, MANUAL, adjustments_
 from minillama.course.grading.drawing import pseudonym
 from minillama.course.grading.marking import Marking, marked
 from minillama.course.grading.pages.writing import write_pages
-from minillama.course.grading.records import PRECISION, LearnerResult, Run, audit_line, to_json
+from minillama.course.grading.records import LIMITS_ONLY, PRECISION, LearnerResult, Run, audit_line, to_json
 from minillama.course.grading.resolving import STRANGER
 from minillama.course.grading.tables import csv_text
 from minillama.files import new_file
 
 GRADEBOOK, RESULTS, AUDIT, TIMES = "gradebook.csv", "results.json", "audit.jsonl", "times.csv"
 UNKNOWN_TIME = "time not known"
-NOT_RESISTANT = "limits only: not tamper-resistant"
+NOT_RESISTANT = f"{LIMITS_ONLY}: not tamper-resistant"
 
 
 def counted(results: Iterable[LearnerResult], attempts: str = "last") -> list[LearnerResult]:
@@ -87,7 +87,7 @@ def _different(words: Iterable[str]) -> list[str]:
 
 def _sandbox(results: Sequence[LearnerResult]) -> str:
     kinds = dict.fromkeys(each.sandbox for each in results if each.sandbox)
-    return "; ".join(NOT_RESISTANT if kind == "limits only" else kind for kind in kinds)
+    return "; ".join(NOT_RESISTANT if kind == LIMITS_ONLY else kind for kind in kinds)
 
 
 def write_report(

@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from minillama.course.grading.asking import TALK
 from minillama.course.grading.environment import INSIDE, Environment
 from minillama.course.grading.limits import Limits
+from minillama.course.grading.records import BUBBLEWRAP, LIMITS_ONLY
 
-BUBBLEWRAP, LIMITS_ONLY = "bubblewrap", "limits only"
 INNER = "/tmp"  # the folder that a kernel in bubblewrap may write to
-CODE, LIBRARIES, TALK = "/graded/code", "/graded/libraries", "/graded/talk"
+CODE, LIBRARIES = "/graded/code", "/graded/libraries"
 FIRST_USER = 61_184  # unprivileged users that Debian and systemd leave to whoever needs one for a while
 LOADED = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 START_SECONDS = 20

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from minillama.course.grading.limits import Limits
-from minillama.course.grading.records import Submission
-from minillama.course.grading.sandbox import BUBBLEWRAP, why_no_bubblewrap
+from minillama.course.grading.records import BUBBLEWRAP, Submission
+from minillama.course.grading.sandbox import why_no_bubblewrap
 from minillama.course.grading.worker import Worker
 from tests.course.grading.handing_in import ROOT, SEED, as_bytes, write_pack
 

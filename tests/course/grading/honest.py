@@ -20,8 +20,8 @@ from minillama.course.grading import engine
 from minillama.course.grading.environment import Environment, libraries
 from minillama.course.grading.lessons import load_course
 from minillama.course.grading.limits import Limits, adopt_orphans
-from minillama.course.grading.records import Submission
-from minillama.course.grading.sandbox import BUBBLEWRAP, LIMITS_ONLY, why_no_bubblewrap
+from minillama.course.grading.records import BUBBLEWRAP, LIMITS_ONLY, Submission
+from minillama.course.grading.sandbox import why_no_bubblewrap
 from minillama.course.tasks import find_task
 from tests.course.grading.handing_in import ROOT, SEED, notebook, with_answers
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from minillama.course.grading.pages import words
-from minillama.course.grading.pages.feedback import LIMITS_ONLY, is_limited, title_of, view_of
+from minillama.course.grading.pages.feedback import is_limited, title_of, view_of
 from minillama.course.grading.pages.lessons import lesson_view
 from minillama.course.grading.pages.rendering import render
-from minillama.course.grading.records import LearnerResult, Run
+from minillama.course.grading.records import LIMITS_ONLY, LearnerResult, Run
 from minillama.course.grading.similarity import compare
 from minillama.course.grading.similarity.compare import Match
 

@@ -7,9 +7,8 @@ from minillama.course.grading.drawing import digest
 from minillama.course.grading.pages import words
 from minillama.course.grading.pages.rendering import render
 from minillama.course.grading.pages.words import count, number, points
-from minillama.course.grading.records import LearnerResult, TaskOutcome
+from minillama.course.grading.records import LIMITS_ONLY, LearnerResult, TaskOutcome
 
-LIMITS_ONLY = "limits only"
 NOT_GRADED = {
     "unreadable": "This file could not be read, so nothing is graded yet. Mend what is said below and hand it in.",
     "failed": "The grader itself failed over this file. That is no fault of yours: it will be graded again.",

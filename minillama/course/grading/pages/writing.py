@@ -7,8 +7,8 @@ from pathlib import Path
 
 from minillama.course.grading.gradescope import gradescope_json
 from minillama.course.grading.pages.class_page import class_page, times_page
-from minillama.course.grading.pages.feedback import LIMITS_ONLY, feedback_page, page_name
-from minillama.course.grading.records import LearnerResult, Run
+from minillama.course.grading.pages.feedback import feedback_page, page_name
+from minillama.course.grading.records import LIMITS_ONLY, LearnerResult, Run
 from minillama.course.grading.similarity.compare import matches_of, similarity_csv
 from minillama.course.grading.tables import csv_text
 from minillama.files import new_file
