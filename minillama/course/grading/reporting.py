@@ -5,6 +5,7 @@ Where a person reads answers, manual.csv lists them, and adjustments.csv keeps w
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,31 +41,32 @@ def counted(results: Iterable[LearnerResult], attempts: str = "last") -> list[Le
     return [each for key, each in sorted(chosen.items()) if key not in unreadable]
 
 
-def gradebook(results: Sequence[LearnerResult], tasks: Sequence[str], marking: Marking | None = None) -> str:
+def gradebook(results: Sequence[LearnerResult], tasks: Sequence[str], marking: Marking) -> str:
     """gradebook.csv: a row a learner; points a task, total, what is possible, late, attempts, and how it was run.
 
     Args:
-        results: those that count.
+        results: all of them, of which some count.
         tasks: ids, in the order of the columns.
-        marking: of a class: with it, there are names and sections, the points before anything is taken for lateness,
-            what is taken, how late it is, and who says so.
+        marking: with a class, there are names and sections, the points before anything is taken for lateness, what is
+            taken, how late it is, and who says so.
     """
-    inside = marking is not None and marking.course is not None
+    inside = marking.course is not None
     before = ["learner", "name", "section"] if inside else ["learner"]
     between = ["raw total", "penalty", "total", "possible", "late"] if inside else ["total", "possible", "late"]
     after = ["submitted", "clock"] if inside else []
     rows: list[list[Any]] = [[*before, *tasks, *between, *after, "attempts", "status", "sandbox"]]
+    handed_in = Counter(each.learner for each in results if each.status != "missing")
     by_learner: dict[str, list[LearnerResult]] = {}
-    for each in results:
+    for each in counted(results, marking.attempts):
         by_learner.setdefault(each.learner, []).append(each)
     for learner, own in sorted(by_learner.items()):
         points = {outcome.task: outcome.points for each in own for outcome in each.outcomes}
         status = [*_different(each.status for each in own)]
-        if marking is not None and marking.is_stranger(learner):
+        if marking.is_stranger(learner):
             status.append(STRANGER)
         rows.append(
             [learner, *([own[0].identity.get(each, "") for each in before[1:]]),
-             *[points.get(task, "") for task in tasks], *_sums(own, inside), max(each.attempt for each in own),
+             *[points.get(task, "") for task in tasks], *_sums(own, inside), handed_in[learner],
              "; ".join(status), _sandbox(own)]
         )  # fmt: skip
     return csv_text(rows)
@@ -121,7 +123,7 @@ def write_report(
     seen = dict.fromkeys(o.task for each in sorted(results, key=lambda r: r.lesson) for o in each.outcomes)
     kept = {"run": to_json(run), "attempts": marking.attempts, "results": [_without_prints(each) for each in marks]}
     written = {
-        GRADEBOOK: gradebook(count, list(marking.points or seen), marking),
+        GRADEBOOK: gradebook(marks, list(marking.points or seen), marking),
         RESULTS: json.dumps(kept, indent=1) + "\n",
         AUDIT: _audit(run, marks, regrades),
         TIMES: _times(results, seconds),

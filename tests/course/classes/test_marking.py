@@ -308,8 +308,7 @@ def test_what_was_said_before_stays_until_something_else_is_said(tmp_path):
 
 def test_the_gradebook_of_a_class(marking):
     results = [result("ada", submitted=late_by(days=1)), result("=cmd()")]
-    marks = counted(marked(results, marking), "last")
-    rows = rows_of(gradebook(marks, CHOSEN, marking))
+    rows = rows_of(gradebook(marked(results, marking), CHOSEN, marking))
     assert list(rows[0]) == [
         "learner", "name", "section", *CHOSEN, "raw total", "penalty", "total", "possible", "late", "submitted",
         "clock", "attempts", "status", "sandbox",
@@ -320,6 +319,13 @@ def test_the_gradebook_of_a_class(marking):
         "Ada Lovelace", "A", "10.0", "1.0", "9.0", "1 d",
     )  # fmt: skip
     assert (rows[0]["status"], rows[2]["status"], rows[2]["attempts"]) == ("graded; not in the roster", "missing", "0")
+
+
+def test_the_gradebook_says_how_many_attempts_there_are_whichever_counts(marking):
+    results = marked(attempts((1.0, -1), (0.5, -1), (0.2, -1)), marking)
+    for rule in ("best", "last"):
+        row = rows_of(gradebook(results, CHOSEN, replace(marking, attempts=rule)))[0]
+        assert (row["learner"], row["attempts"], row["total"]) == ("ada", "3", "10.0" if rule == "best" else "2.0")
 
 
 @settings(max_examples=25, deadline=None)
