@@ -7,7 +7,7 @@ from pathlib import Path
 from minillama.course.grading.journal import Journal
 from minillama.course.grading.marking import Marking
 from minillama.course.grading.records import LearnerResult, Run
-from minillama.course.grading.reporting import write_report
+from minillama.course.grading.reporting import RESULTS, write_report
 from minillama.errors import ConfigError, DataError
 
 
@@ -64,8 +64,17 @@ def rewrite(report: Path, marking: Marking) -> list[LearnerResult]:
 
 
 def _read(part: Path) -> tuple[Run, dict[tuple[str, int], tuple[LearnerResult, float]]]:
+    """What was graded into a report, all of it.
+
+    Raises:
+        DataError: there is no report, or it was cut off: who is not in it would pass for having handed in nothing.
+    """
     found = Journal(part).read()
     if found is None:
         raise DataError(f"{part}: holds no journal, expected the --out folder of minillama grade")
+    if not (part / RESULTS).is_file():
+        raise DataError(
+            f"{part}: holds no {RESULTS}, so its run was cut off: run the same minillama grade again, then this"
+        )
     run, _, results = found
     return run, results

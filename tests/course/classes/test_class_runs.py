@@ -5,6 +5,7 @@ Only the process that runs a notebook is replaced: its result follows from the f
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -208,6 +209,22 @@ def test_a_report_is_written_again_with_other_dates_and_points(machine, handed_i
     rewrite(tmp_path / "out", over(marking))
     assert rows(tmp_path / "out")["ada"]["total"] == "7.5"
     assert machine.asked == []
+
+
+def test_a_report_that_was_cut_off_is_neither_merged_nor_written_again(machine, handed_in, marking, tmp_path):
+    """Who is not graded yet would pass for somebody who handed in nothing."""
+    parts = [tmp_path / "1", tmp_path / "2"]
+    for i, part in enumerate(parts, 1):
+        grade(plan(handed_in, part, marking, shard=(i, 2)))
+    lines = (parts[1] / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    shutil.rmtree(parts[1])
+    parts[1].mkdir()
+    (parts[1] / "journal.jsonl").write_bytes(b"".join(lines[:2]))
+    for again in (lambda: merge(parts, tmp_path / "out", over(marking)), lambda: rewrite(parts[1], over(marking))):
+        with pytest.raises(DataError, match="its run was cut off: run the same minillama grade again"):
+            again()
+    grade(plan(handed_in, parts[1], marking, shard=(2, 2)))
+    assert len(merge(parts, tmp_path / "out", over(marking))) == 8
 
 
 def run(*arguments):
