@@ -9,12 +9,14 @@ Known layouts, told by the names alone:
     submission_1234/04_rope.ipynb                          Gradescope: names are in submission_metadata.yml
 """
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from minillama.course.grading.moments import read_instant
 from minillama.course.grading.records import Submission
 from minillama.course.grading.untrusted import archive_members, clean_name, plain_files, read_regular
 from minillama.errors import DataError
@@ -147,10 +149,16 @@ def number_attempts(submissions: list[Submission]) -> list[Submission]:
     """Count each learner's files, in the order of their times and names."""
     counts: dict[str, int] = defaultdict(int)
     numbered = []
-    for each in sorted(submissions, key=lambda one: (one.learner, one.submitted, _natural(one.name))):
+    for each in sorted(submissions, key=lambda one: (one.learner, _when(one.submitted), _natural(one.name))):
         counts[each.learner] += 1
         numbered.append(replace(each, attempt=counts[each.learner]))
     return numbered
+
+
+def _when(text: str) -> tuple[float, str]:
+    """A key that puts times in their order, and what is none in front of them."""
+    moment = read_instant(text)
+    return (moment.timestamp() if moment is not None else -math.inf, text)
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

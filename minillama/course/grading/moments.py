@@ -62,7 +62,7 @@ def read_instant(text: str, zone: tzinfo | None = None) -> datetime | None:
 
 
 def stamp(moment: datetime) -> str:
-    """A point in time as text that sorts: ISO 8601 in UTC, with microseconds where there are any.
+    """A point in time as text: ISO 8601 in UTC, with microseconds where there are any.
 
     >>> stamp(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     '2026-01-02T03:04:05Z'

@@ -6,11 +6,13 @@ import os
 import stat
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from minillama.course.grading.intake import collect
+from minillama.course.grading.intake import collect, number_attempts
 from minillama.course.grading.reading import pick_answers, read_cells
+from minillama.course.grading.records import Submission
 from minillama.course.grading.untrusted import clean_name, read_regular
 from minillama.errors import DataError
 
@@ -106,6 +108,15 @@ def test_attempts_are_counted_in_the_order_of_numbers(tmp_path):
     assert [(each.name, each.attempt) for each in handed_in(folder, tmp_path)] == [
         ("ada/try-9.ipynb", 1), ("ada/try-10.ipynb", 2),
     ]  # fmt: skip
+
+
+def test_attempts_are_counted_in_the_order_of_time_however_it_is_written():
+    times = [
+        "", "2026-10-25T02:59:00+02:00", "2026-10-25 02:10:00.000000000 +0100", "2026-10-25T01:10:00.5Z",
+        "2026-10-25T01:10:01Z",
+    ]  # fmt: skip
+    made = [Submission(learner="ada", file=Path("x"), name="x", submitted=each) for each in reversed(times)]
+    assert [each.submitted for each in number_attempts(made)] == times
 
 
 def test_an_archive_writes_nowhere_else(tmp_path):
