@@ -50,14 +50,14 @@ class Marking:
         Raises:
             ConfigError: the assignment names a task that is not among them.
         """
-        made = replace(self, tasks=tasks)
-        assert made.points is not None
-        return made
+        if self.assignment is not None:
+            self.assignment.chosen(tuple(tasks.values()))
+        return replace(self, tasks=tasks)
 
     @property
     def points(self) -> dict[str, float]:
         """Task -> points, of what counts, in order; empty without a class."""
-        return self.assignment.chosen(list(self.tasks.values())) if self.assignment is not None else {}
+        return self.assignment.chosen(tuple(self.tasks.values())) if self.assignment is not None else {}
 
     def is_stranger(self, learner: str) -> bool:
         """Is there a roster, and somebody not in it?"""
