@@ -75,9 +75,9 @@ def load_course(root: Path, pack: Path | None = None) -> Course:
             lessons[lesson.stem] = lesson
     if not lessons:
         raise ConfigError(f"{folder}: no notebooks with answers, expected those of a clone of the course, or of a pack")
-    files = [*sorted(folder.glob("*.ipynb")), *sorted((Path(__file__).parents[1]).rglob("*.py"))]
-    own = [*files[: len(list(folder.glob("*.ipynb")))], *sorted((pack / "records").glob("*.py"))] if pack else []
-    return Course(lessons=lessons, digest=_digest(files), pack_digest=_digest(own) if own else "")
+    notebooks, code = sorted(folder.glob("*.ipynb")), sorted(Path(__file__).parents[1].rglob("*.py"))
+    own = _digest([*notebooks, *sorted((pack / "records").glob("*.py"))]) if pack else ""
+    return Course(lessons=lessons, digest=_digest([*notebooks, *code]), pack_digest=own)
 
 
 def _lesson(path: Path, by_id: Mapping[str, Task]) -> Lesson:
