@@ -31,7 +31,7 @@ MOST_GRACE_MINUTES = 10_080  # a week
 
 
 def read_class(path: Path) -> ClassFile:
-    """The class of a file; class_file.py shows one.
+    """The class of a file; exercises/TEACHING.md shows every key.
 
     Raises:
         ConfigError, DataError: the file or its roster is not as it should be.
