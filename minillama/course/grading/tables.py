@@ -13,7 +13,7 @@ from minillama.errors import DataError
 MAX_BYTES = 50 << 20
 MAX_ROWS = 200_000
 DELIMITERS = (",", ";", "\t")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute instead of show
+FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would compute instead of show
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """One table of a TOML file, read key by key; every fault is one line that names the file, the table and the key."""
 
-import math
 import tomllib
 import unicodedata
 from collections.abc import Collection, Mapping
@@ -93,9 +92,7 @@ class Table:
     def number(self, key: str, low: float, high: float, default: float) -> float:
         """A number within a range."""
         value = self.values.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            self.wrong(key, f"a number from {low:g} to {high:g}")
-        if not low <= value <= high:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             self.wrong(key, f"a number from {low:g} to {high:g}")
         return float(value)
 
