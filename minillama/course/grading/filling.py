@@ -15,6 +15,7 @@ from minillama.errors import ConfigError, DataError
 MARK = "\ufeff"  # the byte order mark, as a character
 NUMBERED = re.compile(r"\s*\(\d+\)$")  # of a column's name in Canvas
 PARTICIPANT = re.compile(r"^\D*(\d+)$")
+EMPTY = ("", "-")  # what a cell holds that nobody has filled, the second in Moodle
 MOST_NAMED = 10
 
 
@@ -166,8 +167,9 @@ def fill(report: Path, export: Path, platform: Platform, column: str = "", zeros
         if len(sheet.cells[row]) <= place:
             raise DataError(f"{export}: the row of {learner!r} is shorter than the header: export it anew")
         points = f"{totals[learner]:.4f}".rstrip("0").rstrip(".")
-        changed += sheet.value(row, place) not in ("", points)
-        sheet.put(row, place, points.replace(".", ",") if comma else points)
+        points = points.replace(".", ",") if comma else points
+        changed += sheet.value(row, place) not in (*EMPTY, points)
+        sheet.put(row, place, points)
         made.filled += 1
     made.text = bom + sheet.text()
     everybody = {each.learner for each in results}

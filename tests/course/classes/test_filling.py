@@ -83,6 +83,9 @@ def test_moodle_with_semicolons_commas_lines_in_cells_and_a_mark(report, tmp_pat
     assert [row[4] for row in after] == ["Grade", EARNED, f"{float(EARNED) / 2:g}".replace(".", ","), ""]
     assert [row[:4] + row[5:] for row in after] == [row[:4] + row[5:] for row in before]
     assert '"two\nlines; and more"' in made.text
+    again = fill(report, export(tmp_path, made.text), MOODLE)
+    assert again.text == made.text
+    assert not [each for each in (*made.remarks, *again.remarks) if "held something else" in each]
 
 
 def test_zeros_for_who_handed_in_nothing(report, tmp_path):
