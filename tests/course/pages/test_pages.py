@@ -175,6 +175,14 @@ def test_a_wrong_answer_is_told_all_that_helps():
     assert "expected" not in page.lower()
 
 
+def test_a_task_of_a_pack_leads_to_no_lesson_and_no_hint():
+    """Whoever works on it has no record of it."""
+    page = text_of(feedback_page([made(task("wrong", 0.5), lesson="p1_exam")]))
+    assert "partly right" in page
+    assert "Look again" not in page
+    assert "course.hint" not in page
+
+
 def test_the_shape_that_was_asked_for_is_told():
     page = text_of(feedback_page([made(task("wrong", 0, where="x", got="(2, 3)", expected_shape="(3, 2)"))]))
     assert "Asked for(3, 2)" in page

@@ -8,6 +8,7 @@ from minillama.course.grading.pages import words
 from minillama.course.grading.pages.rendering import render
 from minillama.course.grading.pages.words import count, number, points
 from minillama.course.grading.records import LIMITS_ONLY, LearnerResult, TaskOutcome
+from minillama.course.tasks import LESSONS
 
 NOT_GRADED = {
     "unreadable": "This file could not be read, so nothing is graded yet. Mend what is said below and hand it in.",
@@ -40,8 +41,8 @@ class TaskView:
         return f"{earned} of {number(self.outcome.possible)}"
 
     def again(self, lesson: str) -> str:
-        """Where to look again; empty where there is nothing to look for."""
-        if self.state.tone not in ("bad", "part"):
+        """Where to look again; empty where there is nothing to look for, or, in a pack, to be looked into."""
+        if self.state.tone not in ("bad", "part") or lesson not in LESSONS:
             return ""
         number = lesson.partition("_")[0]
         where = f"“{self.outcome.section}” in lesson {number}" if self.outcome.section else f"lesson {number}"
