@@ -239,6 +239,20 @@ def test_attempts_that_do_not_count_are_listed():
     assert "1 of 4" in page
 
 
+def test_a_last_attempt_that_nobody_could_read_is_told_to_both(tmp_path):
+    """An earlier one counts, so whoever handed it in would wait for its points."""
+    run, results = sample.small()
+    why = "got a file that is not JSON, expected a notebook: save it again, and hand in that"
+    last = made(learner=results[0].learner, lesson="", name="late.ipynb", status="unreadable", notes=(why,), attempt=2)
+    write_report(tmp_path, run, [*results, last], {}, Marking())
+    (page,) = (tmp_path / "feedback").iterdir()
+    for path in (page, tmp_path / "class.html"):
+        text = text_of(path.read_bytes())
+        assert "late.ipynb" in text
+        assert why in text
+    assert "attempt 1, which counts" in text_of(page.read_bytes())
+
+
 def test_summaries_are_kind_and_lead_on():
     def said(*outcomes):
         return summary_of(view_of(made(*outcomes)).tasks)

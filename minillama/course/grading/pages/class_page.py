@@ -61,7 +61,7 @@ def class_page(
             lesson_view(stem, [each for each in graded if each.lesson == stem]) for stem in stems
         ],
         rows=[(each, view_of(each)) for each in by_name],
-        not_graded=[each for each in counted if each.status != "graded"],
+        not_graded=[each for each in all_results if each.status != "graded"],
         late=[(each, view_of(each).late) for each in counted if view_of(each).late],
         noted=[each for each in graded if each.notes], troubled=_troubled(graded), waiting=_waiting(graded),
         pairs=pairs[:MAX_ROWS], n_pairs=len(pairs),

@@ -96,10 +96,10 @@ def feedback_page(
 
     Args:
         counted: of each lesson the attempt that counts.
-        others: their attempts that do not.
+        others: their attempts that do not; those without a lesson could not be read, and may be of any.
         limited: the run was with limits only.
     """
-    views = [view_of(each, [one for one in others if one.lesson == each.lesson]) for each in counted]
+    views = [view_of(each, [one for one in others if one.lesson in (each.lesson, "")]) for each in counted]
     first = counted[0]
     return render(
         "feedback.html", name=words.name_of(first), learner=first.learner, views=views,
