@@ -106,9 +106,10 @@ def _handed(wanted: "Assignment", lesson: "Lesson") -> "Handout":
 def _lesson(name: str, pack: Path | None, root: Path | None) -> "Lesson":
     from minillama.course.grading.lessons import load_course
     from minillama.course.home import clone_root
+    from minillama.course.tasks import lessons_named
 
     lessons = load_course(root or clone_root(), pack).lessons
-    found = [stem for stem in lessons if name in (stem, stem[:2])]
+    found = lessons_named(name, lessons)
     if len(found) != 1:
         raise typer.BadParameter(f"lesson is {name!r}, expected one of {', '.join(lessons)}")
     return lessons[found[0]]

@@ -16,9 +16,9 @@ def check(
 ) -> None:
     """Show which tasks are done, and which pieces of your own the model runs."""
     from minillama.course.promoting import where
-    from minillama.course.tasks import LESSONS
+    from minillama.course.tasks import LESSONS, lessons_named
 
-    found = [stem for stem in LESSONS if lesson is None or lesson in (stem, stem[:2])]
+    found = list(LESSONS) if lesson is None else lessons_named(lesson, LESSONS)
     if not found:
         raise typer.BadParameter(f"lesson is {lesson!r}, expected one of {', '.join(stem[:2] for stem in LESSONS)}")
     for stem in found:

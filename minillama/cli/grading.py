@@ -217,9 +217,11 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _stem(lesson: str, top: Path) -> str:
     """The stem of the notebook that a number or name means."""
+    from minillama.course.tasks import lessons_named
+
     if not lesson:
         return ""
-    found = [each.stem for each in (top / "solutions").glob("*.ipynb") if lesson in (each.stem, each.stem[:2])]
+    found = lessons_named(lesson, [each.stem for each in (top / "solutions").glob("*.ipynb")])
     if len(found) != 1:
         raise typer.BadParameter(f"lesson is {lesson!r}, expected the number or name of a notebook in {top}/solutions")
     return found[0]

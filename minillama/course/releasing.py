@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 
 from minillama.course.notebooks import strip, write
+from minillama.course.tasks import lessons_named
 from minillama.errors import DataError
 
 BEGIN = re.compile(r"^(\s*)# answer: (.+)$")
@@ -125,11 +126,12 @@ def reset(root: Path, lesson: str, keep: Path) -> tuple[Path, Path | None]:
     Raises:
         DataError: no such lesson.
     """
-    found = [path for path in (root / "solutions").glob("*.ipynb") if path.stem == lesson or path.stem[:2] == lesson]
+    found = lessons_named(lesson, [path.stem for path in (root / "solutions").glob("*.ipynb")])
     if len(found) != 1:
         raise DataError(f"lesson {lesson!r} has no exercises, expected a number such as 04")
-    exercise, _ = exercise_of(nbformat.read(found[0], as_version=4))
-    target = root / "exercises" / found[0].name
+    name = f"{found[0]}.ipynb"
+    exercise, _ = exercise_of(nbformat.read(root / "solutions" / name, as_version=4))
+    target = root / "exercises" / name
     kept = None
     if target.exists():
         old = nbformat.read(target, as_version=4)

@@ -13,7 +13,7 @@ from minillama.course.grading.moments import UNITS, Dates, LatePenalty, read_ins
 from minillama.course.grading.roster import COLUMNS, Learner, Roster, read_roster
 from minillama.course.grading.tables import did_you_mean, read_table
 from minillama.course.grading.toml_fields import Table, read_toml
-from minillama.course.tasks import LESSONS, tasks_of
+from minillama.course.tasks import LESSONS, lessons_named, tasks_of
 from minillama.errors import ConfigError, DataError
 
 TOP = ("title", "timezone", "secret", "pack", "roster", "assignment", "learner", "extension", "group")
@@ -101,7 +101,7 @@ def _assignment(
 ) -> Assignment:
     table.only(ASSIGNMENT, PLACES)
     wanted = table.text("lesson")
-    fits = [stem for stem in stems if wanted in (stem, stem.partition("_")[0])]
+    fits = lessons_named(wanted, stems)
     if len(fits) != 1:
         table.wrong("lesson", f"one of {', '.join(stems)}{did_you_mean(wanted, stems)}")
     made = Assignment(

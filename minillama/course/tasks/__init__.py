@@ -1,5 +1,6 @@
 """The records of all tasks, a module a lesson."""
 
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 
@@ -25,6 +26,15 @@ LESSONS: dict[str, str] = {  # stem of the notebook -> module with its TASKS
     "15_alpaca": "alpaca",
     "19_scaling": "scaling",
 }
+
+
+def lessons_named(wanted: str, stems: Iterable[str]) -> list[str]:
+    """The notebooks that a number, or a whole name, means: one, unless there is none or two bear the number.
+
+    >>> lessons_named("04", LESSONS), lessons_named("p1", ["p1_distance", "p2_exam"])
+    (['04_rope'], ['p1_distance'])
+    """
+    return [stem for stem in stems if wanted in (stem, stem.partition("_")[0])]
 
 
 @cache
