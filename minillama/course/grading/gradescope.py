@@ -59,14 +59,15 @@ def _test(view: ResultView, task: TaskView, several: bool) -> dict[str, Any]:
         "score": seen.points,
         "max_score": seen.possible,
         "status": "passed" if seen.credit >= 1 else "failed",
-        "output": "\n".join(_output(seen, view, task)),
+        "output": "\n".join(_output(view, task)),
         "tags": [seen.task, seen.kind, seen.status],
         "visibility": "visible",
     }
 
 
-def _output(seen: Any, view: ResultView, task: TaskView) -> list[str]:
+def _output(view: ResultView, task: TaskView) -> list[str]:
     """What the page says of a task, as lines."""
+    seen = task.outcome
     is_at = f"{seen.where} is {seen.got}" if seen.where else seen.got
     lines = [
         seen.sentence, *seen.advice, is_at and f"Yours: {is_at}",
