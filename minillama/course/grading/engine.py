@@ -19,7 +19,7 @@ from minillama.course.grading.lessons import Course, Lesson
 from minillama.course.grading.limits import Limits
 from minillama.course.grading.reading import Answers, Cell, fingerprint, matches, pick_answers, read_cells
 from minillama.course.grading.rebuilding import rebuild
-from minillama.course.grading.records import LearnerResult, Submission, TaskOutcome
+from minillama.course.grading.records import LearnerResult, Submission, TaskOutcome, not_run
 from minillama.course.grading.sandbox import Place
 from minillama.course.grading.similarity.prints import Known, known_prints, prints_of_answers
 from minillama.course.grading.telling import bare
@@ -75,13 +75,9 @@ class Engine:
 
     def grade(self, submission: Submission) -> LearnerResult:
         """The result of one submission; whatever its file holds, there is one."""
-        result = LearnerResult(
-            learner=submission.learner, name=submission.name, lesson="", sha256="", status="unreadable",
-            attempt=submission.attempt, submitted=submission.submitted, clock=submission.clock, late=submission.late,
-            identity=submission.identity, notes=(submission.problem,) if submission.problem else (),
-        )  # fmt: skip
         if submission.problem:
-            return result
+            return not_run(submission, "unreadable", submission.problem)
+        result = not_run(submission, "unreadable")
         try:
             data = read_regular(submission.file)
             result = replace(result, sha256=fingerprint(data))

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from minillama.course.grading.lessons import Course, load_course
 from minillama.course.grading.limits import Limits
 from minillama.course.grading.marking import Marking, check
 from minillama.course.grading.reading import fingerprint
-from minillama.course.grading.records import BUBBLEWRAP, LIMITS_ONLY, LearnerResult, Run, Submission
+from minillama.course.grading.records import BUBBLEWRAP, LIMITS_ONLY, LearnerResult, Run, Submission, not_run
 from minillama.course.grading.reporting import write_report
 from minillama.course.grading.resolving import resolve
 from minillama.course.grading.sandbox import why_no_bubblewrap
@@ -180,8 +180,12 @@ def _resume(
         journal.begin(fresh, tag)
         return fresh, {}
     run, old_tag, done = before
-    if tag != old_tag or replace(run, seed=fresh.seed) != fresh or (plan.seed and run.seed != fresh.seed):
-        raise DataError(f"{plan.out}: holds the report of another run: choose another --out, or empty it")
+    kept = ("course", "pack", "versions", "sandbox", "shard", *(("seed",) if plan.seed else ()))
+    other = [name for name in kept if getattr(run, name) != getattr(fresh, name)]
+    other += ["submissions, secret, lesson or limits"] if tag != old_tag else []
+    if other:
+        words = f"holds the report of another run (other {', '.join(other)})"
+        raise DataError(f"{plan.out}: {words}: choose another --out, or empty it")
     finished = {key: each for key, each in done.items() if each[0].status != "failed"}
     return run, finished
 
@@ -271,9 +275,4 @@ def _grade_one(
             error = raised
             worker.close()
             worker, used = None, 0
-    failed = LearnerResult(
-        learner=submission.learner, name=submission.name, lesson="", sha256="", status="failed",
-        attempt=submission.attempt, submitted=submission.submitted, clock=submission.clock, late=submission.late,
-        identity=submission.identity, notes=(f"Not graded: {error}. Grade it again.",),
-    )  # fmt: skip
-    return failed, None, 0
+    return not_run(submission, "failed", f"Not graded: {error}. Grade it again."), None, 0

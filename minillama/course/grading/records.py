@@ -184,6 +184,15 @@ class LearnerResult:
         return round(sum(each.possible for each in self.outcomes), PRECISION)
 
 
+def not_run(submission: Submission, status: str, *notes: str) -> LearnerResult:
+    """The result of a submission of which nothing has run: "unreadable" or "failed"."""
+    return LearnerResult(
+        learner=submission.learner, name=submission.name, lesson="", sha256="", status=status,
+        attempt=submission.attempt, submitted=submission.submitted, clock=submission.clock, late=submission.late,
+        identity=submission.identity, notes=notes,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """What the submissions of one run have in common: with it, and the files, a regrade is exact.

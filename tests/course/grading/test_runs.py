@@ -200,8 +200,10 @@ def test_windows_is_told_what_to_do(plan, tmp_path, monkeypatch):
 def test_a_report_of_another_run_is_not_overwritten(report, handed_in, plan):
     (handed_in / "late.ipynb").write_bytes(b"{}")
     try:
-        with pytest.raises(DataError, match="another run"):
+        with pytest.raises(DataError, match=r"another run \(other submissions, secret, lesson or limits\): choose"):
             grade(plan(report))
+        with pytest.raises(DataError, match=r"another run \(other sandbox, seed, submissions"):
+            grade(plan(report, seed="0" * 32, limits_only=True))
     finally:
         (handed_in / "late.ipynb").unlink()
 
