@@ -59,12 +59,10 @@ def spellings():
     """Task -> cells that answer it rightly, in unusual ways."""
     found = {}
     for path in sorted(Path(__file__).parents[1].glob("*_answers.py")):
-        module = importlib.import_module(f"tests.course.{path.stem}")
-        book = next((f".{name}" for name in ("BOOK", "book") if hasattr(module, name)), "")
-        for task, answers in (getattr(module, book[1:]) if book else module).RIGHT.items():
+        for task, answers in importlib.import_module(f"tests.course.{path.stem}").RIGHT.items():
             imports = f"from tests.course import {path.stem} as _answers\n"
             found.setdefault(task, []).extend(
-                cell(find_task(task), f"_answers{book}.RIGHT[{task!r}][{i}]", imports) for i in range(len(answers))
+                cell(find_task(task), f"_answers.RIGHT[{task!r}][{i}]", imports) for i in range(len(answers))
             )
     return found
 

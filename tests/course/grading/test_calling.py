@@ -71,10 +71,9 @@ def test_no_solution_is_under_suspicion(stem):
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[1].glob("*_answers.py")), ids=lambda path: path.stem)
 def test_no_unusual_right_answer_is_under_suspicion(path):
     module = import_module(f"tests.course.{path.stem}")
-    book = next((getattr(module, name) for name in ("BOOK", "book") if hasattr(module, name)), module)
     tasks = {name: task for lesson in COURSE.lessons.values() for name, task in lesson.tasks.items()}
     source = inspect.getsource(module)
-    for name, answers in book.RIGHT.items():
+    for name, answers in module.RIGHT.items():
         for answer in answers:
             called = getattr(answer, "__name__", "")
             forbidden = tasks[name].forbidden if name in tasks else ()

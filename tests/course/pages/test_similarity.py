@@ -161,8 +161,7 @@ def written_apart(course):
     """Task -> sources of its right answers, each once; those of a factory are one source."""
     for path in sorted((ROOT / "tests/course").glob("*_answers.py")):
         module = importlib.import_module(f"tests.course.{path.stem}")
-        book = getattr(module, "BOOK", getattr(module, "book", module))
-        for task, answers in book.RIGHT.items():
+        for task, answers in module.RIGHT.items():
             sources = [inspect.getsource(each) for each in answers if inspect.isfunction(each) or inspect.isclass(each)]
             plain = [textwrap.dedent(each) for each in sources if "lambda" not in each]
             yield task, list(dict.fromkeys("\n".join(
