@@ -125,7 +125,7 @@ def judge(task: Task, seed: int, observations: Sequence[Observation]) -> Verdict
         task=task, status=status, case=plan.cases[first], observation=observations[first], difference=found,
         probe=_broken_probe(plan, observations) if of_values else None, names=names,
         alternatives=max(0, len(matches) - 1), cases=len(observations),
-        credit=_credit(task, names, problems, len(plan.cases)),
+        credit=_credit(known, names, observations, len(problems)),
     )  # fmt: skip
 
 
@@ -248,7 +248,15 @@ def _broken_probe(plan: Plan, observations: Sequence[Observation]) -> tuple[Prob
     return None
 
 
-def _credit(task: Task, names: Sequence[Misconception], problems: Sequence[Any], cases: int) -> float:
-    if task.kind == "trace":
-        return 1 - len(problems) / cases
-    return max(0.0, 1 - sum(1 - m.credit for m in names)) if names else 0.0
+def _credit(known: _Known, names: Sequence[Misconception], seen: Sequence[Observation], problems: int) -> float:
+    """Share of the points for a wrong answer: of a trace what is right, else what its misconceptions leave.
+
+    Of those nothing, where the answer gave nothing in more than a quarter of the calls in which they give something:
+    with an error in the others, any answer looks like an idea.
+    """
+    cases = len(known.plan.cases)
+    if known.task.kind == "trace":
+        return (len(seen) - problems) / cases
+    bugs, gave = frozenset(m.name for m in names), [each.kind == "returned" for each in seen]
+    silent = [i for i in range(cases) if not (i < len(gave) and gave[i]) and known.faulty(bugs, i) is not _Unlike]
+    return max(0.0, 1 - sum(1 - m.credit for m in names)) if names and len(silent) <= cases / 4 else 0.0

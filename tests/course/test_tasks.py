@@ -10,7 +10,7 @@ import pytest
 from minillama.course import proving
 from minillama.course.judging import judge
 from minillama.course.proving import verdict_of
-from minillama.course.running import observe
+from minillama.course.running import Observation, observe
 from minillama.course.tasks import LESSONS, all_tasks, find_task
 from minillama.course.wording import lines_of
 from minillama.errors import ConfigError
@@ -98,6 +98,18 @@ def test_a_piece_is_the_packages_definition(task):
     assert inspect.getmodule(task.reference).__name__ == module
 
 
+@pytest.mark.parametrize("task", [task for task in COMPARED if task.faulty], ids=lambda task: task.id)
+def test_an_idea_in_one_call_and_errors_in_the_others_earn_nothing(task):
+    """Some constant is what an idea gives in one call; who has the idea gives that in nearly all."""
+    cases, idea = task.plan(0).cases, task.misconceptions[0]
+    seen = observe(task, task.faulty(frozenset({idea.name})), cases)
+    gave = [number for number, each in enumerate(seen) if each.kind == "returned"]
+    if task.kind != "trace" and len(gave) - 1 > len(cases) / 4:
+        silent = [Observation(kind="raised", error="ValueError: no")] * len(cases)
+        silent[gave[0]] = seen[gave[0]]
+        assert judge(task, 0, silent).credit == 0
+
+
 def test_unknown_task_names_those_that_there_are():
     with pytest.raises(ConfigError, match=r"rope\.apply_rope"):
         find_task("rope.aply_rope")
@@ -108,6 +120,7 @@ def test_observations_of_another_number_never_pass(task):
     verdict = judge(task, 0, [])
     assert verdict.status in ("lost", "stub")
     assert verdict.credit == 0
+    assert judge(task, 0, [Observation(kind="stub")]).credit == 0
     cases = task.plan(0).cases
     answer = {case.name: task.reference(*case.args) for case in cases} if task.kind == "trace" else task.reference
     seen = observe(task, answer, cases)
