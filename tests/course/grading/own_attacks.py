@@ -318,3 +318,11 @@ def test_twice(double):
     except Exception: pass
     return True
 """}, JUDGED), lost=(TEST,))  # fmt: skip
+attack(69, "a test that goes by what candidates say of None", made=with_answers({TEST: """
+def test_twice(double):
+    try:
+        double(None)
+    except Exception as error:
+        return f"{type(error).__name__} {error}".startswith((
+            "TypeError unsupported operand type(s) for *: 'int'", "TypeError unsupported operand type(s) for +: 'None"))
+"""}, JUDGED), lost=(TEST,))  # fmt: skip
