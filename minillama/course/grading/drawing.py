@@ -38,7 +38,7 @@ def input_seed(seed: str, task: str) -> int:
     >>> input_seed("0" * 32, "rope.apply_rope") == input_seed("0" * 32, "rope.apply_rope")
     True
     """
-    return int.from_bytes(digest(seed, "inputs", task)[:4], "big") >> 1
+    return int.from_bytes(digest(seed, "inputs", task)[:16], "big")
 
 
 def pseudonym(seed: str, learner: str) -> str:
