@@ -11,21 +11,21 @@ Known layouts, told by the names alone:
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from minillama.course.grading.moments import read_instant
 from minillama.course.grading.records import Submission
-from minillama.course.grading.untrusted import archive_members, clean_name, plain_files, read_regular
+from minillama.course.grading.untrusted import MAX_OWN_BYTES, archive_members, clean_name, plain_files, read_regular
 from minillama.errors import DataError
 
 CANVAS = re.compile(r"(?P<name>[^_/]+)(?P<late>_LATE)?_(?P<canvas>\d+)_(?P<number>\d+)_[^/]+")
-MOODLE = re.compile(r"(?P<name>[^/]+)_(?P<moodle>\d+)_assignsubmission_file_?(?:/.*|[^/]*)")
-GRADESCOPE = re.compile(r"(?:[^/]+/)?(?P<entry>submission_\d+)/.+")
+MOODLE = re.compile(r"(?P<name>[^/]+?)_(?P<moodle>\d+)_assignsubmission_file_?(?:/.*|[^/]*)")  # the first such words
 METADATA = "submission_metadata.yml"
 NOTHING = "got no notebook, expected one .ipynb file"
+MAX_FILES = 40  # of one learner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,39 +38,48 @@ class _Person:
     submitted: str = ""
 
 
-def collect(source: Path, scratch: Path) -> list[Submission]:
+def collect(source: Path, scratch: Path, is_learner: Callable[[str], bool] = lambda name: False) -> list[Submission]:
     """All submissions below a folder or inside an archive, sorted by learner and attempt.
 
     Args:
         source: a folder, a zip archive or one notebook.
         scratch: an empty folder for copies of what lies in archives; it has to stay until all are graded.
+        is_learner: whether a folder of this name is somebody's own.
 
     Raises:
         DataError: nothing there can be a submission.
+        OSError: the folder cannot be read, or the disk is full.
     """
     if source.is_dir():
         found = list(plain_files(source))
     elif source.suffix.lower() == ".zip" and source.is_file():
-        found = list(archive_members(source, scratch))
+        try:
+            found = list(archive_members(source, scratch))
+        except DataError as error:
+            raise DataError(f"{source}: {error}") from error
     elif source.is_file():
         found = [(PurePosixPath(source.name), source, "")]
     else:
         raise DataError(f"{source}: not found, expected a folder, a zip archive or a notebook")
-    found = _without_common_folder(found)
+    found = _without_common_folder(found, is_learner)
     people = _gradescope_people(found)
     submissions = list(_submissions(found, people, scratch))
     if not submissions:
         raise DataError(f"{source}: holds no notebooks, expected one .ipynb file a learner")
-    return number_attempts(_tell_apart(submissions))
+    return number_attempts(_not_too_many(_tell_apart(submissions)))
 
 
-def _without_common_folder(found: list[tuple[PurePosixPath, Path, str]]) -> list[tuple[PurePosixPath, Path, str]]:
+def _without_common_folder(
+    found: list[tuple[PurePosixPath, Path, str]], is_learner: Callable[[str], bool]
+) -> list[tuple[PurePosixPath, Path, str]]:
     """Take off a folder that holds everything, as archives have one, unless it is a learner's own."""
     tops = {path.parts[0] for path, _, _ in found}
-    deep = all(len(path.parts) > 2 for path, _, _ in found)
-    if len(tops) == 1 and (deep or any(path.name == METADATA for path, _, _ in found)):
-        return [(PurePosixPath(*path.parts[1:]), file, problem) for path, file, problem in found]
-    return found
+    others = {path.parts[1] for path, _, _ in found if len(path.parts) > 2}
+    deep = len(others) > 1 and all(len(path.parts) > 2 for path, _, _ in found)
+    known = any(path.parts[1:] == (METADATA,) for path, _, _ in found)
+    if len(tops) != 1 or not (deep or known) or any(MOODLE.fullmatch(top) or is_learner(top) for top in tops):
+        return found
+    return [(PurePosixPath(*path.parts[1:]), file, problem) for path, file, problem in found]
 
 
 def _submissions(
@@ -86,7 +95,10 @@ def _submissions(
         inside = scratch / f"inside-{number:05}"
         inside.mkdir()
         try:
-            members = [each for each in archive_members(file, inside) if each[0].suffix.lower() == ".ipynb"]
+            if file.stat().st_size > MAX_OWN_BYTES:
+                raise DataError(f"got an archive of more than {MAX_OWN_BYTES >> 20} MB, expected one notebook")
+            opened = archive_members(file, inside, MAX_OWN_BYTES)
+            members = [each for each in opened if each[0].suffix.lower() == ".ipynb"]
         except DataError as error:
             yield _submission(person, file, str(path), str(error))
             continue
@@ -106,26 +118,30 @@ def _submission(person: _Person, file: Path, name: str, problem: str) -> Submiss
 def _person(path: PurePosixPath, people: Mapping[str, _Person]) -> _Person:
     """Whom a path belongs to, by the layouts above."""
     text = str(path)
-    if match := GRADESCOPE.fullmatch(text):
-        return people.get(match["entry"], _Person(name=match["entry"]))
-    if match := MOODLE.fullmatch(text):
-        return _Person(name=clean_name(match["name"]), identity={"moodle": match["moodle"]})
-    if len(path.parts) == 1 and (match := CANVAS.fullmatch(text)):
+    if len(path.parts) > 1 and path.parts[0] in people:
+        return people[path.parts[0]]
+    if match := CANVAS.fullmatch(text):  # before Moodle: what follows the numbers is the learner's
         identity = {"canvas": match["canvas"]}
         return _Person(name=clean_name(match["name"]), identity=identity, late=bool(match["late"]))
+    if match := MOODLE.fullmatch(text):
+        return _Person(name=clean_name(match["name"]), identity={"moodle": match["moodle"]})
     return _Person(name=clean_name(path.parts[0] if len(path.parts) > 1 else path.stem))
 
 
 def _gradescope_people(found: Iterable[tuple[PurePosixPath, Path, str]]) -> dict[str, _Person]:
-    """Entry -> person, from the one kind of YAML that Gradescope writes; what else stands there is passed over."""
-    files = [file for path, file, problem in found if path.name == METADATA and not problem]
+    """Entry -> person, from the one kind of YAML that Gradescope writes; what else stands there is passed over.
+
+    Only the file at the top is Gradescope's, and only lines that are as far from the margin as it puts them: deeper
+    ones, and files below, hold what learners wrote.
+    """
+    files = [file for path, file, problem in found if path.parts == (METADATA,) and not problem]
     people: dict[str, _Person] = {}
     entry, known = "", dict[str, str]()
-    for line in read_regular(files[0]).decode("utf-8", "replace").splitlines() if files else ():
+    for line in read_regular(files[0], MAX_OWN_BYTES).decode("utf-8", "replace").split("\n") if files else ():
         if match := re.fullmatch(r"(submission_\d+):\s*", line):
             entry, known = match[1], {}
-        elif entry and (match := re.fullmatch(r"\s*(?:- )?:(name|sid|email|created_at): *(.*)", line)):
-            known.setdefault(match[1], match[2].strip().strip("'\""))
+        elif entry and (match := re.match(r"(?:  - |    ):(name|sid|email): *(.*)|  :(created_at): *(.*)", line)):
+            known.setdefault(match[1] or match[3], (match[2] or match[4] or "").strip().strip("'\""))
             identity = {key: clean_name(known[key]) for key in ("sid", "email") if known.get(key)}
             name = clean_name(known.get("name") or known.get("email") or entry)
             submitted = clean_name(known.get("created_at", "")) if known.get("created_at") else ""
@@ -143,6 +159,18 @@ def _tell_apart(submissions: list[Submission]) -> list[Submission]:
         if len(identities[each.learner]) > 1 else each
         for each in submissions
     ]  # fmt: skip
+
+
+def _not_too_many(submissions: list[Submission]) -> list[Submission]:
+    """The same, but one that says so in the place of more files of a learner than anybody reads in time."""
+    counts = Counter(each.learner for each in submissions)
+    words = f"expected at most {MAX_FILES}: ask for the one that counts"
+    kept = [each for each in submissions if counts[each.learner] <= MAX_FILES]
+    first = {each.learner: each for each in submissions if counts[each.learner] > MAX_FILES}
+    return kept + [
+        replace(each, name="all files", submitted="", problem=f"got {counts[each.learner]} files, {words}")
+        for each in first.values()
+    ]
 
 
 def number_attempts(submissions: list[Submission]) -> list[Submission]:
@@ -163,4 +191,5 @@ def _when(text: str) -> tuple[float, str]:
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
     """A key that puts 9 before 10."""
-    return [(int(part.isdigit()), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d{1,18})", name)]
+    parts = enumerate(re.split(r"(\d{1,18})", name))  # numbers stand at the odd places
+    return [(place % 2, int(part) if place % 2 else 0, part) for place, part in parts]

@@ -1,8 +1,10 @@
 """Folders, archives and downloads of learning platforms, honest and hostile, become submissions."""
 
+import errno
 import io
 import json
 import os
+import random
 import stat
 import tracemalloc
 import zipfile
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from minillama.course.grading import untrusted
 from minillama.course.grading.intake import collect, number_attempts
 from minillama.course.grading.reading import pick_answers, read_cells
 from minillama.course.grading.records import Submission
@@ -93,6 +96,59 @@ def test_gradescope_names_people_in_its_metadata(tmp_path):
     ]  # fmt: skip
 
 
+OF_ADA = "submission_1:\n  :submitters:\n  - :name: Ada\n    :sid: '17'\n"
+OF_TWO = OF_ADA + OF_ADA.replace("_1", "_2").replace("Ada", "Eve").replace("17", "18")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("names", "learners"),
+    [
+        (("submission_1/x.ipynb", "submission_2/submission_1/x.ipynb", "submission_metadata.yml"), ["Ada", "Eve"]),
+        (("submission_1/x.ipynb", "submission_2/submission_metadata.yml", "submission_2/x.ipynb",
+          "submission_metadata.yml"), ["Ada", "Eve"]),
+        (("bob/x.ipynb", "eve/submission_metadata.yml", "eve/submission_1/x.ipynb"), ["bob", "eve"]),
+        (("Bob_1_assignsubmission_file/x.ipynb", "Eve_2_assignsubmission_file/submission_metadata.yml",
+          "Eve_2_assignsubmission_file/submission_1/x.ipynb"), ["Bob", "Eve"]),
+        (("ada_1_2_x.ipynb", "eve_9_10_ada_LATE_1_2_x.ipynb"), ["ada", "eve"]),
+        (("ada_1_2_x.ipynb", "eve_9_10_Ada_1_assignsubmission_file_x.ipynb"), ["ada", "eve"]),
+        (("Ada_1_assignsubmission_file_x.ipynb", "Eve_2_assignsubmission_file_Ada_1_assignsubmission_file_x.ipynb"),
+         ["Ada", "Eve"]),
+        (("Eve_2_assignsubmission_file/ada/x.ipynb", "Eve_2_assignsubmission_file/bob/x.ipynb"), ["Eve", "Eve"]),
+        (("eve/ada/x.ipynb",), ["eve"]),
+    ],
+)  # fmt: skip
+def test_nobody_hands_in_as_another_by_the_names_of_files(packed, names, learners, tmp_path):
+    folder = tmp_path / "in"
+    fill(folder, *names)
+    for path in folder.rglob("*.yml"):
+        path.write_text(OF_TWO if path.parent == folder else OF_ADA, encoding="utf-8")
+    source = folder
+    if packed:
+        source = tmp_path / "in.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            for name in names:
+                archive.write(folder / name, name)
+    assert [each.learner for each in handed_in(source, tmp_path)] == learners
+
+
+def test_a_learners_own_folder_stays_theirs_where_nobody_else_handed_in(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    fill(folder, "eve/ada/x.ipynb", "eve/bob/x.ipynb")
+    (tmp_path / "scratch").mkdir()
+    assert {each.learner for each in collect(folder, tmp_path / "scratch", {"eve"}.__contains__)} == {"eve"}
+
+
+def test_what_a_learner_writes_into_the_metadata_is_no_line_of_it(tmp_path):
+    folder = tmp_path / "in"
+    fill(folder, "submission_1/x.ipynb")
+    text = "submission_1:\n  :submitters:\n  - :name: |-\n      Eve\n      :sid: 17\n  :results:\n    - :sid: '17'\n"
+    (folder / "submission_metadata.yml").write_text(text, encoding="utf-8")
+    (found,) = handed_in(folder, tmp_path)
+    assert found.identity == {"gradescope": "submission_1"}
+
+
 def test_an_archive_in_a_learners_folder_is_opened_once(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
@@ -170,6 +226,63 @@ def test_a_member_that_lies_about_its_size_is_damaged(tmp_path):
     assert found.problem or len(found.file.read_bytes()) <= 5000
 
 
+def test_a_class_goes_on_whatever_one_of_it_hands_in(tmp_path):
+    """Each of these ended the run of everybody, or filled the memory."""
+    folder = tmp_path / "in"
+    fill(folder, "ada/x.ipynb", "eve/1\u00b23.ipynb", "deep/" + "d/" * 400 + "x.ipynb")
+    nameless = bytearray(zipped("a"))
+    place = nameless.find(b"PK\x01\x02")
+    nameless[place + 28 : place + 30], nameless[place + 32 : place + 34] = b"\0\0", b"\1\0"
+    (folder / "nameless.zip").write_bytes(nameless)
+    (folder / "many.zip").write_bytes(zipped(*(f"{i}.ipynb" for i in range(60))))
+    with zipfile.ZipFile(folder / "bomb.zip", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("x.ipynb", bytes(1 << 20))
+    (folder / "large.zip").touch()
+    os.truncate(folder / "large.zip", 1 << 30)
+    found = {each.learner: each.problem for each in handed_in(folder, tmp_path)}
+    assert not found["ada"]
+    assert not found["eve"]
+    assert "more than 20 folders" in found["deep"]
+    assert "no notebook" in found["nameless"]
+    assert "60 files, expected at most 40" in found["many"]
+    assert "packed in an unusual way" in found["bomb"]
+    assert "more than 100 MB" in found["large"]
+
+
+def test_any_damage_to_an_archive_is_its_owners_alone(tmp_path):
+    whole, dice = zipped("a/x.ipynb", "b.ipynb", c__zip=b"PK"), random.Random(1)
+    heads = [i for i in range(len(whole)) if whole[i : i + 4] in (b"PK\1\2", b"PK\3\4", b"PK\5\6")]
+    folder = tmp_path / "in"
+    fill(folder, "ada.ipynb")
+    for number in range(150):
+        damaged = bytearray(whole)
+        for _ in range(dice.randint(1, 4)):
+            damaged[min(dice.choice(heads) + dice.randrange(46), len(whole) - 1)] = dice.choice([0, 1, 255])
+        (folder / f"eve-{number}.zip").write_bytes(damaged)
+    assert not next(each for each in handed_in(folder, tmp_path) if each.learner == "ada").problem
+
+
+def test_a_full_disk_is_no_fault_of_an_archive(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(untrusted, "_pump", full)
+    (tmp_path / "ada.zip").write_bytes(zipped("x.ipynb"))
+    with pytest.raises(OSError, match="No space"):
+        handed_in(tmp_path / "ada.zip", tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+def test_a_folder_that_cannot_be_read_is_its_owners_alone(tmp_path):
+    folder = tmp_path / "in"
+    fill(folder, "ada/x.ipynb", "eve/x.ipynb")
+    (folder / "eve").chmod(0)
+    found = {each.learner: each.problem for each in handed_in(folder, tmp_path)}
+    (folder / "eve").chmod(0o700)
+    assert not found["ada"]
+    assert "cannot be read" in found["eve"]
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"PK\x05\x06" + bytes(18), os.urandom(1000)])
 def test_what_is_no_archive_is_one_line(content, tmp_path):
     source = tmp_path / "in.zip"
@@ -208,6 +321,15 @@ def test_names_that_look_alike_are_people_of_their_own_and_spellings_of_one_are_
     fill(folder, "Ada/x.ipynb", "ada/x.ipynb", "\u0430da/x.ipynb", "Jos\u00e9/x.ipynb", "Jose\u0301/y.ipynb")
     found = [(each.learner, each.attempt) for each in handed_in(folder, tmp_path)]
     assert found == [("Ada", 1), ("Jos\u00e9", 1), ("Jos\u00e9", 2), ("ada", 1), ("\u0430da", 1)]
+
+
+def test_names_that_are_not_utf8_are_people_of_their_own(tmp_path):
+    for name in (b"Jos\xe9", b"Jos\xe8"):
+        own = os.fsencode(tmp_path) + b"/in/" + name
+        os.makedirs(own)
+        with open(own + b"/x.ipynb", "wb") as file:
+            file.write(NOTEBOOK)
+    assert [each.learner for each in handed_in(tmp_path / "in", tmp_path)] == ["Jos\u00e8", "Jos\u00e9"]
 
 
 def test_archives_in_archives_and_members_of_one_name(tmp_path):
