@@ -152,10 +152,11 @@ def handed_in(plan: Plan, scratch: Path) -> list[Submission]:
     Raises:
         DataError: nothing there can be a submission.
     """
-    found, marking = collect(plan.submissions, scratch), plan.marking
-    if marking.course is not None and marking.assignment is not None:
-        found = resolve(found, marking.course, marking.assignment, plan.submissions)
-    return _part(found, plan.shard)
+    course, assignment = plan.marking.course, plan.marking.assignment
+    if course is None or assignment is None:
+        return _part(collect(plan.submissions, scratch), plan.shard)
+    found = collect(plan.submissions, scratch, lambda name: course.roster.find(name, {}) is not None)
+    return _part(resolve(found, course, assignment, plan.submissions), plan.shard)
 
 
 def _part(submissions: Sequence[Submission], shard: tuple[int, int]) -> list[Submission]:

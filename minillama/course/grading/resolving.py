@@ -1,5 +1,6 @@
 """Whose a submission is: from the names that platforms give to those of the class, and when it was handed in."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from minillama.course.grading.class_file import Assignment, ClassFile
 from minillama.course.grading.intake import number_attempts
 from minillama.course.grading.moments import read_instant, stamp
 from minillama.course.grading.records import Submission
+from minillama.course.grading.roster import Roster
 
 STRANGER = "not in the roster"
 
@@ -19,7 +21,7 @@ def resolve(
     """The same submissions under the names that their variants are drawn from, with attempts counted anew.
 
     A group's submissions all bear its name, and `identity["by"]` says whose they are. Who is not in the roster keeps
-    the name that the source gives.
+    the name that the source gives, and so does who is known by a name alone that several people of the platform bear.
 
     Args:
         submissions: as intake gives them.
@@ -27,12 +29,16 @@ def resolve(
         assignment: what was to be handed in.
         source: where they were collected; a file that lies there, no copy from an archive, has a time of its own.
     """
+    shared = _shared(submissions, course.roster)
     taken = {each.id.casefold() for each in course.learners} | {each.name.casefold() for each in course.groups}
     groups = {each.name.casefold(): each for each in course.groups}
     found = []
     for each in submissions:
         learner = course.roster.find(each.learner, each.identity)
-        group = groups.get(each.learner.casefold()) if learner is None else None
+        if learner is not None and learner.id in shared and not course.roster.sure(each.identity):
+            learner = None
+        by_folder = learner is None and not each.identity  # on a platform, whoever likes is called like a group
+        group = groups.get(each.learner.casefold()) if by_folder else None
         if learner is not None:
             unit = course.drawn_for(learner.id, assignment.name)
             identity = dict(each.identity) | ({"by": learner.id} if unit != learner.id else {})
@@ -45,6 +51,16 @@ def resolve(
             named = each
         found.append(_timed(named, source, assignment.times))
     return number_attempts(found)
+
+
+def _shared(submissions: Sequence[Submission], roster: Roster) -> set[str]:
+    """The ids of learners whom several people of the platform, of different numbers, would be."""
+    people: dict[str, set[tuple[tuple[str, str], ...]]] = defaultdict(set)
+    for each in submissions:
+        learner = roster.find(each.learner, each.identity)
+        if learner is not None and each.identity:
+            people[learner.id].add(tuple(sorted(each.identity.items())))
+    return {name for name, found in people.items() if len(found) > 1}
 
 
 def _timed(submission: Submission, source: Path, times: str) -> Submission:

@@ -1,6 +1,7 @@
 """Who is in a class: a learner's names on every platform, and the roster they stand in."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import chain
@@ -109,14 +110,18 @@ class Roster:
             name: of a folder or file, or a person's in any order of its parts.
             identity: as of Submission.
         """
-        sure = (self._by_key.get((column, text.casefold())) for column, text in _known(identity))
-        found = next((each for each in sure if each is not None), None)
-        if found is not None:
-            return found
+        sure = self.sure(identity)
+        if sure:
+            return sure[0] if len(sure) == 1 else None
         by_id = self._by_key.get(("id", name.casefold()))
         likely = [by_id] if by_id else list(self._by_name.get(letters(name), ()))
         likely = [each for each in likely if not _contradicts(each, identity)]
         return likely[0] if len(likely) == 1 else None
+
+    def sure(self, identity: Mapping[str, str]) -> list[Learner]:
+        """Who has these numbers and addresses: nobody, one, or where they are of different people, several."""
+        found = (self._by_key.get((column, text.casefold())) for column, text in _known(identity))
+        return list({each.id: each for each in found if each is not None}.values())
 
 
 def _known(identity: Mapping[str, str]) -> Iterable[tuple[str, str]]:
@@ -138,7 +143,7 @@ def letters(name: str) -> str:
     >>> letters("O'Neil, Ada")
     'oneilada'
     """
-    return re.sub(r"[\W_]+", "", name).casefold()
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", name)).casefold()
 
 
 def spellings(name: str) -> set[str]:

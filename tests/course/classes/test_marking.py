@@ -209,6 +209,21 @@ def test_a_submission_finds_its_learner_or_keeps_its_name(tmp_path):
     assert [each.identity.get("by") for each in found[-2:]] == ["cyd", "dee"]
 
 
+def test_nobody_hands_in_as_another_by_a_name_of_their_choice(tmp_path):
+    """On a platform that gives numbers which the roster does not know, a name of two people is nobody's."""
+    course = class_of(tmp_path, more=GROUP)
+    file = tmp_path / "x.ipynb"
+    file.write_bytes(b"")
+    people = [
+        ("Cyd Charisse", {"moodle": "1"}), ("Charisse, Cyd", {"moodle": "9"}), ("TEAM", {"moodle": "9"}),
+        ("Bob Baker", {"email": "ada@x.org"}), ("bob", {"moodle": "4"}), ("bob", {"moodle": "4"}),
+    ]  # fmt: skip
+    handed_in = [Submission(learner=name, file=file, name=name, identity=identity) for name, identity in people]
+    assert [each.learner for each in resolve(handed_in, course, course.assignment(), tmp_path)] == [
+        "Charisse, Cyd", "Cyd Charisse", "TEAM (not in the roster)", "ada", "bob", "bob",
+    ]  # fmt: skip
+
+
 def test_a_files_time_counts_where_the_class_says_so_and_never_that_of_a_copy(tmp_path):
     course = class_of(tmp_path)
     file = tmp_path / "x.ipynb"

@@ -9,7 +9,7 @@ from minillama.course.grading.tables import MAX_BYTES, csv_text, plain_cell, rea
 from minillama.errors import ConfigError, DataError
 
 ADA = Learner(id="ada", name="Ada King Lovelace", email="Ada@X.org", canvas="17", sis="s1", gradescope="g1")
-BOB = Learner(id="bob", name="Bob Baker", canvas="18")
+BOB = Learner(id="bob", name="Bob Baker", canvas="18", email="bob@x.org")
 TWIN = Learner(id="bob2", name="Bob Baker", canvas="19")
 ROSTER = Roster([ADA, BOB, TWIN])
 
@@ -22,6 +22,7 @@ ROSTER = Roster([ADA, BOB, TWIN])
         ("ADA", {}, "ada"), ("Ada King Lovelace", {}, "ada"), ("lovelaceadaking", {}, "ada"),
         ("kinglovelaceada", {"canvas": "17"}, "ada"), ("Ada King Lovelace", {"canvas": "99"}, None),
         ("ada", {"canvas": "99"}, None), ("Bob Baker", {}, None), ("bakerbob", {"canvas": "19"}, "bob2"),
+        ("Ada King Lovelace", {"sid": "g1", "email": "bob@x.org"}, None),
         ("Bob Baker", {"moodle": "5"}, None), ("bob", {}, "bob"), ("", {}, None), ("🦙", {}, None), ("eve", {}, None),
     ],
 )  # fmt: skip
@@ -34,6 +35,11 @@ def test_names_that_are_nothing_but_signs_find_nobody():
     roster = Roster([Learner(id="x", name="🦙")])
     assert roster.find("🦙", {}) is None
     assert roster.find("!!!", {}) is None
+
+
+def test_accents_that_are_written_in_two_ways_are_one():
+    roster = Roster([Learner(id="x", name="Jose\u0301 Marti\u0301")])
+    assert roster.find("mart\u00edjos\u00e9", {}) is not None
 
 
 @given(st.text(max_size=200))
