@@ -1,6 +1,5 @@
 """One submission from its file to its result. Runs in a process of its own, which worker.py starts."""
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from minillama.course.grading.calling import evasive_names, forbidden_call
 from minillama.course.grading.candidates import Candidates
 from minillama.course.grading.drawing import digest, input_seed, variant_of
 from minillama.course.grading.environment import Environment, build
-from minillama.course.grading.folders import Scratch
+from minillama.course.grading.folders import Scratch, remove
 from minillama.course.grading.lessons import Course, Lesson
 from minillama.course.grading.limits import Limits
 from minillama.course.grading.reading import Answers, Cell, fingerprint, matches, pick_answers, read_cells
@@ -156,7 +155,7 @@ class Engine:
             strays = end_strays(kept)
             if strays:
                 grading.notes.append("It left processes behind, which were ended.")
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
     def _nonce(self, result: LearnerResult, task: str) -> str:
         """What the output of one cell has to bear: nobody's but this submission's."""

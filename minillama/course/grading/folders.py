@@ -6,6 +6,7 @@ Each holds a file that its process keeps locked: a lock ends with its process, w
 import contextlib
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import IO
@@ -36,7 +37,15 @@ class Scratch:
     def close(self) -> None:
         """Take it away; may be called again."""
         self._lock.close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
+
+
+def remove(folder: Path) -> None:
+    """Take a folder away, whatever a stranger has put into it: locked, or deeper than Python goes."""
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]) if folder.exists() else ():
+        subprocess.run([*command, "--", str(folder)], stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def _is_free(file: IO[str]) -> bool:
@@ -59,6 +68,6 @@ def sweep() -> int:
                 continue
             with os.fdopen(os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW), "r+") as file:
                 if _is_free(file):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    remove(folder)
                     ended += 1
     return ended

@@ -94,11 +94,12 @@ def grade(plan: Plan, report: Callable[[LearnerResult, int, int], None] | None =
     """
     course, marking, sandbox = prepare(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(Scratch()) as scratch:
-        submissions = handed_in(plan, scratch.path)
+    journal = Journal(plan.out)
+    with journal.alone(), contextlib.closing(Scratch()) as scratch:
+        everybody = handed_in(plan, scratch.path)
+        submissions = part_of(everybody, plan.shard)
         check(marking, (each.learner for each in submissions))
-        run, done = _resume(plan, course, submissions, sandbox)
-        journal = Journal(plan.out)
+        run, done = _resume(plan, _fresh(plan, course, everybody, sandbox), submissions)
         waiting = [each for each in submissions if (each.learner, each.attempt) not in done]
 
         def keep(result: LearnerResult, seconds: float) -> None:
@@ -108,9 +109,9 @@ def grade(plan: Plan, report: Callable[[LearnerResult, int, int], None] | None =
                 report(result, len(done), len(submissions))
 
         grade_all(waiting, setting_of(plan, run), plan.jobs, keep)
-    results = [result for result, _ in done.values()]
-    seconds = {key: each for key, (_, each) in done.items()}
-    return write_report(plan.out, run, results, seconds, marking, journal.regrades())
+        results = [result for result, _ in done.values()]
+        seconds = {key: each for key, (_, each) in done.items()}
+        return write_report(plan.out, run, results, seconds, marking, journal.regrades())
 
 
 def prepare(plan: Plan) -> tuple[Course, Marking, str]:
@@ -147,33 +148,39 @@ def marking_over(marking: Marking, course: Course) -> Marking:
 
 
 def handed_in(plan: Plan, scratch: Path) -> list[Submission]:
-    """What the plan is to grade: the submissions of its shard, in a class under its names.
+    """Everything that was handed in, in a class under its names.
 
     Raises:
         DataError: nothing there can be a submission.
     """
     course, assignment = plan.marking.course, plan.marking.assignment
     if course is None or assignment is None:
-        return _part(collect(plan.submissions, scratch), plan.shard)
+        return collect(plan.submissions, scratch)
     found = collect(plan.submissions, scratch, lambda name: course.roster.find(name, {}) is not None)
-    return _part(resolve(found, course, assignment, plan.submissions), plan.shard)
+    return resolve(found, course, assignment, plan.submissions)
 
 
-def _part(submissions: Sequence[Submission], shard: tuple[int, int]) -> list[Submission]:
+def part_of(submissions: Sequence[Submission], shard: tuple[int, int]) -> list[Submission]:
     """The part of a shard; all files of one learner are in one part."""
     part, parts = shard
     numbers = {learner: i for i, learner in enumerate(sorted({each.learner for each in submissions}))}
     return [each for each in submissions if numbers[each.learner] % parts == part - 1]
 
 
+def _fresh(plan: Plan, course: Course, everybody: Sequence[Submission], sandbox: str) -> Run:
+    """A run that has not begun. Parts of one have the same learners, or some of these would be in none or in two."""
+    seed = check_seed(plan.seed) if plan.seed else new_seed()
+    names = sorted({each.learner for each in everybody})
+    return Run(
+        seed=seed, course=course.digest, pack=course.pack_digest, versions=versions(), sandbox=sandbox,
+        shard=plan.shard, learners=digest(seed, "learners", *names).hex() if plan.shard[1] > 1 else "",
+    )  # fmt: skip
+
+
 def _resume(
-    plan: Plan, course: Course, submissions: Sequence[Submission], sandbox: str
+    plan: Plan, fresh: Run, submissions: Sequence[Submission]
 ) -> tuple[Run, dict[tuple[str, int], tuple[LearnerResult, float]]]:
     """What this run goes on with: an earlier one of the same, or nothing yet."""
-    fresh = Run(
-        seed=check_seed(plan.seed) if plan.seed else new_seed(), course=course.digest, pack=course.pack_digest,
-        versions=versions(), sandbox=sandbox, shard=plan.shard,
-    )  # fmt: skip
     tag = tag_of(submissions, plan)
     journal = Journal(plan.out)
     before = journal.read()

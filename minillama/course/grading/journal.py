@@ -1,5 +1,6 @@
 """What has been graded so far, on disk: a run that is cut off goes on where it was."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,24 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep everybody else from writing into the report; the folder has to be there.
+
+        Raises:
+            DataError: somebody is writing already.
+        """
+        with self.path.open("ab") as file:
+            try:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise DataError(f"{self.path.parent}: another minillama grade writes into it: wait for it") from error
+            except (ImportError, OSError):  # a system, or a file system, without locks
+                pass
+            yield
 
     def begin(self, run: Run, tag: str) -> None:
         """Start anew.

@@ -10,6 +10,8 @@ from minillama.course.grading.records import LearnerResult, Run
 from minillama.course.grading.reporting import RESULTS, write_report
 from minillama.errors import ConfigError, DataError
 
+NO_JOURNAL = "holds no journal, expected the --out folder of minillama grade"
+
 
 def merge(parts: Sequence[Path], out: Path, marking: Marking) -> list[LearnerResult]:
     """Write the report that one run over everything would have written.
@@ -26,15 +28,15 @@ def merge(parts: Sequence[Path], out: Path, marking: Marking) -> list[LearnerRes
     if not parts:
         raise ConfigError("got no reports, expected the folders of all shards")
     found = [(part, *_read(part)) for part in parts]
-    first = replace(found[0][1], shard=(1, 1))
-    numbers = {run.shard[1] for _, run, _ in found}
+    first = found[0][1]
     for part, run, _ in found:
-        if replace(run, shard=(1, 1)) != first or len(numbers) > 1:
+        if replace(run, shard=first.shard) != first or run.shard[1] != first.shard[1]:
             raise DataError(
-                f"{part}: of another run than {parts[0]}: grade all shards with one seed, course and sandbox"
+                f"{part}: of another run than {parts[0]}: grade all shards of the same submissions, with one seed, "
+                "course and sandbox"
             )
     there = sorted(run.shard[0] for _, run, _ in found)
-    wanted = list(range(1, found[0][1].shard[1] + 1))
+    wanted = list(range(1, first.shard[1] + 1))
     if there != wanted:
         raise DataError(f"got the shards {there}, expected each of {wanted} once")
     done = {key: each for _, _, results in found for key, each in results.items()}
@@ -42,7 +44,8 @@ def merge(parts: Sequence[Path], out: Path, marking: Marking) -> list[LearnerRes
     out.mkdir(parents=True, exist_ok=True)
     in_order = [part for part, _, _ in sorted(found, key=lambda each: each[1].shard)]
     again = [line for part in in_order for line in Journal(part).regrades()]
-    return write_report(out, first, results, {key: seconds for key, (_, seconds) in done.items()}, marking, again)
+    run = replace(first, shard=(1, 1), learners="")
+    return write_report(out, run, results, {key: seconds for key, (_, seconds) in done.items()}, marking, again)
 
 
 def rewrite(report: Path, marking: Marking) -> list[LearnerResult]:
@@ -58,9 +61,13 @@ def rewrite(report: Path, marking: Marking) -> list[LearnerResult]:
     Raises:
         DataError: there is no such report, or an adjustment does not fit.
     """
-    run, done = _read(report)
-    seconds = {key: each for key, (_, each) in done.items()}
-    return write_report(report, run, [each for each, _ in done.values()], seconds, marking, Journal(report).regrades())
+    journal = Journal(report)
+    if not journal.path.is_file():
+        raise DataError(f"{report}: {NO_JOURNAL}")
+    with journal.alone():
+        run, done = _read(report)
+        seconds = {key: each for key, (_, each) in done.items()}
+        return write_report(report, run, [each for each, _ in done.values()], seconds, marking, journal.regrades())
 
 
 def _read(part: Path) -> tuple[Run, dict[tuple[str, int], tuple[LearnerResult, float]]]:
@@ -71,7 +78,7 @@ def _read(part: Path) -> tuple[Run, dict[tuple[str, int], tuple[LearnerResult, f
     """
     found = Journal(part).read()
     if found is None:
-        raise DataError(f"{part}: holds no journal, expected the --out folder of minillama grade")
+        raise DataError(f"{part}: {NO_JOURNAL}")
     if not (part / RESULTS).is_file():
         raise DataError(
             f"{part}: holds no {RESULTS}, so its run was cut off: run the same minillama grade again, then this"

@@ -204,6 +204,7 @@ class Run:
         pack: digest of the teacher's private folder; empty without one.
         sandbox: as in LearnerResult.
         shard: (i, n), from 1: this run graded the i-th of n parts.
+        learners: digest of everybody's names, where this is one of several parts; empty for all of it.
     """
 
     seed: str
@@ -212,6 +213,7 @@ class Run:
     pack: str = ""
     sandbox: str = ""
     shard: tuple[int, int] = (1, 1)
+    learners: str = ""
 
 
 def audit_line(result: LearnerResult, who: str) -> dict[str, Any]:
@@ -224,14 +226,16 @@ def audit_line(result: LearnerResult, who: str) -> dict[str, Any]:
     Returns:
         {"kind": "submission", "who", "attempt", "submitted", "clock", "late", "lateness", "sha256", "lesson", "status",
         "sandbox", "points", "penalty", "possible", "counts", "notes", "outcomes"}; of each outcome "task", "status",
-        "credit", "points", "possible", "misconceptions", "variant" and "adjusted".
+        "credit", "points", "possible", "misconceptions", "variant" and "adjusted". Where the grader itself failed there
+        are no notes: an error of the system may name a file, and so a learner.
     """
     kept = ("task", "status", "credit", "points", "possible", "misconceptions", "variant", "adjusted")
     return {
         "kind": "submission", "who": who, "attempt": result.attempt, "submitted": result.submitted,
         "clock": result.clock, "late": result.late, "lateness": result.lateness, "sha256": result.sha256,
         "lesson": result.lesson, "status": result.status, "sandbox": result.sandbox, "points": result.points,
-        "penalty": result.penalty, "possible": result.possible, "counts": result.counts, "notes": list(result.notes),
+        "penalty": result.penalty, "possible": result.possible, "counts": result.counts,
+        "notes": list(result.notes) if result.status != "failed" else [],
         "outcomes": [to_plain_json({name: getattr(each, name) for name in kept}) for each in result.outcomes],
     }  # fmt: skip
 

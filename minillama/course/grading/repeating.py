@@ -7,7 +7,16 @@ from typing import Any
 
 from minillama.course.grading.drawing import check_seed, pseudonym
 from minillama.course.grading.folders import Scratch
-from minillama.course.grading.grading import Plan, grade_all, handed_in, prepare, setting_of, tag_of, versions
+from minillama.course.grading.grading import (
+    Plan,
+    grade_all,
+    handed_in,
+    part_of,
+    prepare,
+    setting_of,
+    tag_of,
+    versions,
+)
 from minillama.course.grading.journal import Journal
 from minillama.course.grading.lessons import Course
 from minillama.course.grading.reading import fingerprint
@@ -40,11 +49,20 @@ def regrade(
         ConfigError: there is neither such a learner nor such a task, or there are both.
         DataError: there is no report, or the submissions are not those that it is of.
     """
-    course, marking, sandbox = prepare(plan)
     journal = Journal(plan.out)
+    if not journal.path.is_file():
+        raise DataError(f"{plan.out}: holds no report, expected the --out folder of an earlier run")
+    with journal.alone():
+        return _regrade(plan, only, journal, report)
+
+
+def _regrade(
+    plan: Plan, only: str, journal: Journal, report: Callable[[LearnerResult, int, int], None] | None
+) -> list[LearnerResult]:
+    course, marking, sandbox = prepare(plan)
     before = journal.read()
     if before is None:
-        raise DataError(f"{plan.out}: holds no report, expected the --out folder of an earlier run")
+        raise DataError(f"{plan.out}: its journal is empty: leave --only out")
     run, tag, done = before
     if plan.seed and check_seed(plan.seed) != run.seed:
         raise ConfigError("seed is another one than the report's: leave --seed out")
@@ -53,7 +71,7 @@ def regrade(
             f"shard is {plan.shard[0]}/{plan.shard[1]}, expected the report's {run.shard[0]}/{run.shard[1]}"
         )
     with contextlib.closing(Scratch()) as scratch:
-        submissions = handed_in(plan, scratch.path)
+        submissions = part_of(handed_in(plan, scratch.path), plan.shard)
         task, learner = _meant(only, plan, course, submissions)
         chosen = [each for each in submissions if _is_meant(each, task, learner, done)]
         fresh = _grade(plan, replace(run, sandbox=sandbox), chosen, report)

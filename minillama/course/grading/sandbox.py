@@ -24,6 +24,7 @@ from typing import Any
 
 from minillama.course.grading.asking import TALK
 from minillama.course.grading.environment import INSIDE, Environment
+from minillama.course.grading.folders import remove
 from minillama.course.grading.limits import Limits
 from minillama.course.grading.records import BUBBLEWRAP, LIMITS_ONLY
 
@@ -162,7 +163,7 @@ class Sandbox:
         with contextlib.suppress(ChildProcessError):  # an orphan by now, and ours where orphans are adopted
             os.waitpid(self.first_process, 0)
         if self.place.kind == LIMITS_ONLY:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove(Path(self.folder))
 
 
 def _python() -> list[str]:

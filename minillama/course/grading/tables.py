@@ -13,7 +13,7 @@ from minillama.errors import DataError
 MAX_BYTES = 50 << 20
 MAX_ROWS = 200_000
 DELIMITERS = (",", ";", "\t")
-FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would compute instead of show
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # what a spreadsheet may compute instead of show; also at full width
 
 
 @dataclass(frozen=True)

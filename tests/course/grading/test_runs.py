@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from minillama.course.grading.grading import Plan, grade
 from minillama.course.grading.journal import NAME, Journal
 from minillama.course.grading.marking import Marking
 from minillama.course.grading.merging import merge
+from minillama.course.grading.records import LearnerResult, audit_line
 from minillama.course.grading.tables import safe_cell
 from minillama.errors import ConfigError, DataError
 from tests.course.grading.conftest import GENEROUS
@@ -177,6 +180,48 @@ def test_a_folder_in_use_stays(tmp_path, monkeypatch):
     scratch.close()
     scratch.close()
     assert not scratch.path.exists()
+
+
+def test_a_folder_goes_whatever_a_stranger_has_put_into_it(tmp_path):
+    deep = tmp_path / "own"
+    deep.mkdir()
+    os.chdir(deep)
+    try:
+        for _ in range(1500):
+            os.mkdir("d")
+            os.chdir("d")
+    finally:
+        os.chdir(ROOT)
+    (deep / "locked").mkdir()
+    (deep / "locked" / "file").touch()
+    (deep / "locked").chmod(0)
+    folders.remove(deep)
+    assert not deep.exists()
+
+
+def test_two_never_write_into_one_report(report, plan):
+    with Journal(report).alone(), pytest.raises(DataError, match="another minillama grade writes"):
+        grade(plan(report))
+
+
+def test_shards_of_other_submissions_do_not_merge(handed_in, plan, tmp_path):
+    ada, eve = tmp_path / "in", tmp_path / "other"
+    for folder, names in ((ada, ("ada", "Ada")), (eve, ("ada", "eve"))):
+        for name in names:
+            shutil.copytree(handed_in / name, folder / name)
+    parts = [tmp_path / "1", tmp_path / "2"]
+    for i, (part, folder) in enumerate(zip(parts, (ada, eve), strict=True), 1):
+        grade(plan(part, submissions=folder, shard=(i, 2)))
+    with pytest.raises(DataError, match="of the same submissions"):
+        merge(parts, tmp_path / "merged", Marking())
+
+
+def test_the_audit_repeats_no_error_of_the_system():
+    failed = LearnerResult(
+        learner="ada", name="x.ipynb", lesson="", sha256="", status="failed",
+        notes=("Not graded: [Errno 28] No space left on device: '/class/ada/x.ipynb'.",),
+    )  # fmt: skip
+    assert "ada" not in json.dumps(audit_line(failed, "6c32"))
 
 
 def test_the_grader_can_be_imported_where_it_cannot_run():
