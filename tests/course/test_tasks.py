@@ -110,6 +110,16 @@ def test_an_idea_in_one_call_and_errors_in_the_others_earn_nothing(task):
         assert judge(task, 0, silent).credit == 0
 
 
+LAZY = (lambda *args: args[0], lambda *args: args[-1], lambda *args: 0, lambda *args: True, lambda *args: args)
+
+
+@pytest.mark.parametrize("task", [t for t in COMPARED if t.kind != "trace"], ids=lambda task: task.id)
+def test_who_returns_an_argument_or_a_constant_earns_nothing(task):
+    """Whatever idea gives the same: it would be points for no work."""
+    cases = task.plan(0).cases
+    assert [judge(task, 0, observe(task, each, cases)).credit for each in LAZY] == [0] * len(LAZY)
+
+
 def test_unknown_task_names_those_that_there_are():
     with pytest.raises(ConfigError, match=r"rope\.apply_rope"):
         find_task("rope.aply_rope")

@@ -15,7 +15,7 @@ from typing import Any
 EVASIVE = frozenset({
     "setprofile", "settrace", "_getframe", "_current_frames", "currentframe", "f_back", "f_locals", "f_globals", "gc",
     "ctypes", "get_ipython", "exec", "eval", "__import__", "import_module", "__subclasses__", "__globals__",
-    "__builtins__", "grading",
+    "__builtins__", "__closure__", "cell_contents", "In", "_ih", "grading",
 })  # fmt: skip
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

@@ -112,9 +112,9 @@ mask_labels = Task(
             "Which label has a word of the response that stands in the prompt, too?",
         ),
         idea("whole_ignored", "a `whole` that is not used", "With whole=True the prompt counts as well.",
-             "Which of your lines reads `whole`?", 0.6),
+             "Which of your lines reads `whole`?"),
         idea("whole_flipped", "a `whole` that means the opposite", "Left out, it masks the prompt.",
-             "What does yours do when nobody says anything about `whole`?", 0.6),
+             "What does yours do when nobody says anything about `whole`?"),
         idea(
             "aliased", "labels written into the list of tokens",
             "The tokens are still needed: the model reads them. A second name is no second list.",

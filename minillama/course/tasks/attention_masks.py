@@ -150,8 +150,8 @@ def repaired(bugs: Bugs) -> Mask:
     return make
 
 
-def left(name: str, looks_like: str, principle: str, question: str) -> Misconception:
-    return Misconception(name=name, looks_like=looks_like, principle=principle, question=question)
+def left(name: str, looks_like: str, principle: str, question: str, credit: float = 0.5) -> Misconception:
+    return Misconception(name=name, looks_like=looks_like, principle=principle, question=question, credit=credit)
 
 
 repair_mask = Task(
@@ -162,7 +162,7 @@ repair_mask = Task(
         left(
             "as_found", "the mask as it was",
             "The first query of a prompt sees the second token, and a window holds one key too many.",
-            "Which row of it shows a token that is not there yet when a model writes?",
+            "Which row of it shows a token that is not there yet when a model writes?", 0.0,
         ),
         left(
             "future_left", "a mask that still reads ahead",

@@ -84,7 +84,7 @@ repair_penalty = Task(
             "Which list does row 1 use in yours?",
         ),
         idea("unchanged", "logits that come back as they were", "The logits of seen tokens have to go down.",
-             "Which of your lines writes into what you return?", 0.1),
+             "Which of your lines writes into what you return?", 0.0),
         idea(
             "negative_left", "negative logits that stay as they were",
             "Whatever its sign, the logit of a seen token has to go down.", "What becomes of a logit of -3?",

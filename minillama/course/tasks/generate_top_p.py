@@ -100,7 +100,7 @@ keep_top_p = Task(
         ),
         idea(
             "unchanged", "a cut that takes nothing away", "What is outside of the nucleus gets a chance of 0.",
-            "Which of your lines writes -inf?", 0.1,
+            "Which of your lines writes -inf?", 0.0,
         ),
         idea(
             "raw_scores", "scores added up instead of chances", "Top-p counts chances. Logits may even be negative.",

@@ -108,7 +108,7 @@ repair_race = Task(
         idea(
             "nothing_written", "a result that is not written to y",
             "The threads share y and nothing else: what is returned, or bound to another name, goes nowhere.",
-            "Which of your lines changes the array that came in as y?", 0.3,
+            "Which of your lines changes the array that came in as y?", 0.0,
         ),
     ),
     hints=(

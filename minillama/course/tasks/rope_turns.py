@@ -60,6 +60,7 @@ UNTURNED = Misconception(
     looks_like="vectors that come back as they were",
     principle="Every position but 0 turns what stands there.",
     question="Does what you return come from the two new parts, or from x?",
+    credit=0.0,
 )
 UNTURNED_STEP = dataclasses.replace(UNTURNED, question="Which two of the three tensors need a position?")
 FIRST_ROW = Misconception(

@@ -72,6 +72,7 @@ permute_hf_to_meta = Task(
             looks_like="rows that stay where they were",
             principle="A reshape alone moves nothing: there and back it reads the rows in the order that they had.",
             question="Which of your steps changes the order of two axes?",
+            credit=0.0,
         ),
         Misconception(
             name="exchanged",

@@ -249,7 +249,7 @@ local_loss: Task = Task(
         idea(
             "undivided", "the mean over processes of sums over tokens",
             "The mean over the processes divides by how many they are, not by how many tokens they hold.",
-            "How does your gradient grow when everybody gets twice as many tokens?",
+            "How does your gradient grow when everybody gets twice as many tokens?", 0.0,
         ),
         idea(
             "equal_shares", "shares that are taken to be equal, and a mean that is taken twice",
