@@ -25,6 +25,7 @@ class Attack:
         about: in a few words.
         made: the notebook, or bytes.
         lost: tasks that earn nothing; all others earn everything.
+        unsure: tasks that earn everything or nothing, whichever comes first on a busy machine.
         status: of the result.
         words: that stand in a note or a sentence.
         printed: what TARGET has printed, where the attack reports what it has found.
@@ -35,6 +36,7 @@ class Attack:
     about: str
     made: Any
     lost: tuple[str, ...] = (TARGET,)
+    unsure: tuple[str, ...] = ()
     status: str = "graded"
     words: str = ""
     printed: str | None = None
@@ -50,11 +52,12 @@ def attack(number, about, source="", **more):
 
 def problems(attack, result):
     """What has become of an attack that should not have; nothing where the grader held."""
+    spared = attack.lost + attack.unsure
     earned = {each.task: each.credit for each in result.outcomes}
     told = " ".join([*result.notes, *(each.sentence for each in result.outcomes)])
     found = [] if result.status == attack.status else [f"it is {result.status}, expected {attack.status}"]
     found += [f"{task} earned {credit}" for task, credit in earned.items() if task in attack.lost and credit]
-    found += [f"{task} lost its points" for task, credit in earned.items() if task not in attack.lost and credit < 1]
+    found += [f"{task} lost its points" for task, credit in earned.items() if task not in spared and credit < 1]
     if result.status == "graded" and not set(attack.lost) <= set(earned):
         found.append("a task is missing")
     if attack.words not in told:

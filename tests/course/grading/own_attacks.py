@@ -257,7 +257,7 @@ def later():
         sys.__stdout__.write("x" * 10_000)
         print("y" * 10_000, flush=True)
 threading.Thread(target=later, daemon=True).start()
-""" + WRONG)  # fmt: skip
+""" + WRONG, unsure=(BESIDE,))  # fmt: skip
 attack(60, "a pattern that takes for ever", inside("import re; re.match('(a+)+$', 'a' * 60 + 'b')"))
 attack(60, "a number that takes for ever", inside("9 ** 9 ** 9"))
 
