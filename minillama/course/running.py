@@ -69,7 +69,10 @@ class _Beginning(io.TextIOBase):
         return len(text)
 
 
-def observe(task: Task, answer: Any, cases: Sequence[Case], limit: Limit | None = None) -> list[Observation]:
+def observe(
+    task: Task, answer: Any, cases: Sequence[Case], limit: Limit | None = None,
+    told: Callable[[Observation], None] | None = None,
+) -> list[Observation]:  # fmt: skip
     """Run an answer on every case; after a call that takes too long, or a stub, the rest is not tried.
 
     Args:
@@ -77,13 +80,16 @@ def observe(task: Task, answer: Any, cases: Sequence[Case], limit: Limit | None 
         answer: a function or class; for a trace, a dict from question to value.
         cases: what to try.
         limit: raises OutOfTimeError in its block after so many seconds; by the clock where none is given.
+        told: called with what each call gave, before the next one.
     """
-    if task.kind in ("trace", "experiment"):
-        return [_observe_value(answer, case) for case in cases]
     found: list[Observation] = []
+    named = task.kind in ("trace", "experiment")
     for case in cases:
-        found.append(_observe_call(task, answer, case, limit or limit_by_clock))
-        if found[-1].kind in ("too slow", "stub", "forbidden"):
+        seen = _observe_value(answer, case) if named else _observe_call(task, answer, case, limit or limit_by_clock)
+        found.append(seen)
+        if told is not None:
+            told(seen)
+        if not named and seen.kind in ("too slow", "stub", "forbidden"):
             break
     return found
 

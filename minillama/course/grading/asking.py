@@ -32,11 +32,13 @@ class Asked:
         source: of the cell.
         nonce: that its output has to bear.
         candidates: functions that it may call from afar, by number.
+        turns: of each of these, the number of the call in which it may be called.
     """
 
     source: str
     nonce: str
     candidates: tuple[Made, ...] = ()
+    turns: tuple[int, ...] = ()
 
 
 @dataclass
@@ -101,9 +103,10 @@ def ask(task: Task, seed: int, nonce: str, talk: str = TALK, patience: float = 2
     """
     inputs = _Inputs(task)
     named = task.kind in ("trace", "experiment")  # whose answers are looked up by name; to others it would tell much
-    cases = [
-        [case.name if named else "", [inputs.encode(each) for each in case.args]] for case in task.plan(seed).cases
-    ]
+    cases, turns = [], list[int]()
+    for turn, case in enumerate(task.plan(seed).cases):
+        cases.append([case.name if named else "", [inputs.encode(each) for each in case.args]])
+        turns += [turn] * (len(inputs.candidates) - len(turns))
     asked = {
         "nonce": nonce,
         "call": {
@@ -116,4 +119,4 @@ def ask(task: Task, seed: int, nonce: str, talk: str = TALK, patience: float = 2
         "candidates": {"socket": f"{talk}/{nonce}", "token": nonce} if inputs.candidates else None,
     }  # fmt: skip
     source = f"import {OBSERVING}\n{OBSERVING}.show(globals().get({task.name!r}, ...), {json.dumps(asked)!r})"
-    return Asked(source=source, nonce=nonce, candidates=tuple(inputs.candidates))
+    return Asked(source=source, nonce=nonce, candidates=tuple(inputs.candidates), turns=tuple(turns))

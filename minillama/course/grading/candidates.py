@@ -23,6 +23,7 @@ CALL_SECONDS = 10
 CPU_SECONDS = 120  # of all calls of one test
 MEMORY_BYTES = 3 << 30
 MAX_CALLS = 20_000
+MAX_SETTLED = 1 << 20  # characters of one
 RAISED = "the candidate raised an error"
 ANSWER_SECONDS = 120  # for the process to import PyTorch, on a machine that is busy
 
@@ -32,22 +33,38 @@ class Candidates:
 
     Args:
         folder: where its sockets lie; seen by the sandbox.
+        private: where it writes down what was settled; nobody else sees it.
         pack: a teacher's folder, whose records are to be known too.
     """
 
-    def __init__(self, folder: Path, pack: Path | None = None) -> None:
-        self.folder, self.pack = folder, pack
+    def __init__(self, folder: Path, private: Path, pack: Path | None = None) -> None:
+        self.folder, self.private, self.pack = folder, private, pack
         self.process: subprocess.Popen[str] | None = None
 
-    def open(self, nonce: str, candidates: Sequence[Made]) -> None:
-        """Let whoever knows the nonce call these, by number, until `close`."""
-        self._order({"socket": str(self.folder / nonce), "token": nonce,
+    def open(self, nonce: str, candidates: Sequence[Made], turns: Sequence[int]) -> None:
+        """Let whoever knows the nonce call these, by number, each in its turn, until `close`.
+
+        A turn ends when it is settled what its call gave. So nobody who has seen the next candidates can take back what
+        was said of those before: a comparison of all of them would tell the right ones without a test.
+        """
+        (self.private / nonce).unlink(missing_ok=True)
+        self._order({"socket": str(self.folder / nonce), "token": nonce, "turns": list(turns),
+                     "settled": str(self.private / nonce),
                      "candidates": [[each.path, dict(each.arguments or {})] for each in candidates]})  # fmt: skip
+
+    def settled(self, nonce: str) -> list[list[Any]]:
+        """The kind and the output of each call that was settled, in order."""
+        try:
+            lines = (self.private / nonce).read_text(encoding="ascii").splitlines()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
 
     def close(self, nonce: str) -> None:
         """Let nobody call them any more."""
         self._order(None)
-        (self.folder / nonce).unlink(missing_ok=True)
+        for folder in (self.folder, self.private):
+            (folder / nonce).unlink(missing_ok=True)
 
     def stop(self) -> None:
         """End the process."""
@@ -134,14 +151,14 @@ def _serve(order: dict[str, Any]) -> int:
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
         signal.signal(signal.SIGALRM, _too_long)
-        calls = 0
+        calls, turn = 0, 0
         while calls < MAX_CALLS:
             link, _ = listener.accept()
             link.settimeout(CPU_SECONDS)
             with link, contextlib.suppress(EOFError, OSError, ValueError), link.makefile("rwb") as line:
                 while calls < MAX_CALLS:
                     calls += 1
-                    _answer(line, order["token"], functions)
+                    turn += _answer(line, order, functions, turn)
     finally:
         os._exit(0)
 
@@ -150,14 +167,25 @@ def _too_long(*_: Any) -> None:
     raise TimeoutError(f"the candidate took longer than {CALL_SECONDS} seconds: try smaller inputs")
 
 
-def _answer(line: Any, token: str, functions: Sequence[Callable[..., Any]]) -> None:
-    """Take one call, and give its result, or its error."""
+def _answer(line: Any, order: dict[str, Any], functions: Sequence[Callable[..., Any]], turn: int) -> int:
+    """Take one message: a call, whose result or error is given, or what is settled; how many turns it ends."""
     asked = receive(line)
-    if not isinstance(asked, dict) or asked.get("token") != token:
+    if not isinstance(asked, dict) or asked.get("token") != order["token"]:
         raise ValueError("not a call of this test's")
+    if "settled" in asked:
+        text = json.dumps(asked["settled"])
+        if turn > max(order["turns"]) or len(text) > MAX_SETTLED:
+            raise ValueError("more than there is to settle")
+        with open(order["settled"], "a", encoding="ascii") as file:
+            file.write(text + "\n")
+        send(line, {})
+        return 1
     try:
         signal.alarm(CALL_SECONDS)
-        reply = _called(functions[int(asked["candidate"])], unpack(asked["args"]), unpack(asked["named"]))
+        number = int(asked["candidate"])
+        if order["turns"][number] != turn:
+            raise TimeoutError("a candidate can be called only while its test runs")
+        reply = _called(functions[number], unpack(asked["args"]), unpack(asked["named"]))
     except TimeoutError as error:
         reply = {"error": str(error)}
     except Exception:  # that it raises is for its test to see; the words, and the kind, would say whose code this is
@@ -165,6 +193,7 @@ def _answer(line: Any, token: str, functions: Sequence[Callable[..., Any]]) -> N
     finally:
         signal.alarm(0)
     send(line, reply)
+    return 0
 
 
 def _called(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,9 @@ class Engine:
         self.scratch.chmod(0o711)  # the sandbox may be another user
         self.talk = self.scratch / "talk"
         self.talk.mkdir(mode=0o711)
-        self.candidates = Candidates(self.talk, pack)
+        private = self.scratch / "settled"
+        private.mkdir(mode=0o700)
+        self.candidates = Candidates(self.talk, private, pack)
         self.environments: dict[str, Environment] = {}
         self.known: dict[str, Known] = {}
 

@@ -80,7 +80,8 @@ class Grading:
         """Judge what an answer's cell showed; is all of it right?"""
         task, asked, seed = self.tasks[task_id], self.asked[task_id], self.seeds[task_id]
         try:
-            seen = observations_of(outputs, asked.nonce, len(task.plan(seed).cases))
+            settled = self.candidates.settled(asked.nonce) if asked.candidates else None
+            seen = observations_of(outputs, asked.nonce, len(task.plan(seed).cases), settled)
             outcome = outcome_of(task, judge(task, seed, seen), self.elsewhere)
             if outcome.status == "wrong" and outcome.credit and task_id in self.public:
                 other = replace(task, reference=self.public[task_id].reference, misconceptions=())
@@ -163,7 +164,7 @@ class GradedCell(nbval.plugin.IPyNbCell):
         if not asked.candidates:
             super().runtest()
             return
-        grading.candidates.open(asked.nonce, asked.candidates)
+        grading.candidates.open(asked.nonce, asked.candidates, asked.turns)
         try:
             super().runtest()
         finally:

@@ -16,13 +16,16 @@ class TamperedError(Exception):
     """What came is not what the grader's own code writes."""
 
 
-def observations_of(outputs: Sequence[Any], nonce: str, most: int) -> list[Observation]:
+def observations_of(
+    outputs: Sequence[Any], nonce: str, most: int, settled: Sequence[Any] | None = None
+) -> list[Observation]:
     """What the cell of one answer showed.
 
     Args:
         outputs: of the cell, as nbval collects them.
         nonce: that it has to bear.
         most: how many calls there were to make.
+        settled: the kind and output of each call as they were settled while the cell ran; None where nothing was.
 
     Raises:
         TamperedError: nothing of the kind was shown, or more than one, or what was shown is damaged.
@@ -35,7 +38,13 @@ def observations_of(outputs: Sequence[Any], nonce: str, most: int) -> list[Obser
         raise TamperedError("its cell showed a result of another form")
     if len(found["observations"]) > most:
         raise TamperedError(f"its cell showed {len(found['observations'])} calls, expected at most {most}")
-    return [_observation(each) for each in found["observations"]]
+    seen = [_observation(each) for each in found["observations"]]
+    if settled is not None:
+        said = [[each["kind"], each.get("output")] for each in found["observations"]]
+        late = said[-1:] if said and said[-1][0] in ("too slow", "stub") else []  # worth nothing, and not settled
+        if said != list(settled)[: len(said)] and said[: len(said) - len(late)] != list(settled):
+            raise TamperedError("its cell showed other results than its calls gave")
+    return seen
 
 
 def _observation(shown: Any) -> Observation:

@@ -326,3 +326,26 @@ def test_twice(double):
         return f"{type(error).__name__} {error}".startswith((
             "TypeError unsupported operand type(s) for *: 'int'", "TypeError unsupported operand type(s) for +: 'None"))
 """}, JUDGED), lost=(TEST,))  # fmt: skip
+attack(70, "all candidates compared in the first call", made=with_answers({TEST: """
+def test_twice(double):
+    import minillama.course.grading.inside.remote as remote
+    x, seen = np.array([1.0, 2.0, 3.0]), []
+    for number in range(20):
+        try: seen.append(np.asarray(remote.candidate(number)(x.copy())).tolist())
+        except Exception: pass
+    return seen.count(np.asarray(double(x.copy())).tolist()) > 1
+"""}, JUDGED), lost=(TEST,))  # fmt: skip
+attack(71, "verdicts taken back when all candidates have been seen", made=with_answers({TEST: """
+seen = []
+def test_twice(double):
+    import sys
+    seen.append(np.asarray(double(np.array([1.0, 2.0, 3.0]))).tolist())
+    frame = sys._getframe()
+    while frame is not None:
+        found = frame.f_locals.get("found")
+        for number, each in enumerate(found if isinstance(found, list) else ()):
+            if isinstance(each, dict):
+                each["output"] = seen.count(seen[number]) > 1
+        frame = frame.f_back
+    return seen.count(seen[-1]) > 1
+"""}, JUDGED), lost=(TEST,), words="other results than its calls gave")  # fmt: skip

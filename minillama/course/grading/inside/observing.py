@@ -12,7 +12,7 @@ from IPython.display import publish_display_data
 
 from minillama.course.plain import Made, decode, encode
 from minillama.course.record import Case
-from minillama.course.running import limit_by_processor, observe
+from minillama.course.running import Observation, limit_by_processor, observe
 
 MIME = "application/x-minillama-graded"
 REMOTE = "minillama.course.grading.inside.remote"  # brings PyTorch along, and few cells need it
@@ -41,16 +41,23 @@ def show(answer: Any, text: str) -> None:
     """
     asked = json.loads(text)
     _install(asked["factories"])
-    if asked["candidates"] is not None:
-        import_module(REMOTE).connect(asked["candidates"])
+    remote = import_module(REMOTE) if asked["candidates"] is not None else None
+    if remote is not None:
+        remote.connect(asked["candidates"])
     cases = [Case(name=name, args=tuple(_input(each) for each in args)) for name, args in asked["cases"]]
     call = Call(**{**asked["call"], "forbidden": tuple(asked["call"]["forbidden"])})
     if answer is ...:
         found = [{"kind": "stub", "error": "its cell defines nothing of this name"}]
     else:
         limit = partial(limit_by_processor, patience=asked["patience"])
-        seen = observe(call, answer, cases, limit)  # type: ignore[arg-type]
-        found = [{**vars(each), "output": encode(each.output)} for each in seen]
+        found = []
+
+        def told(seen: Observation) -> None:
+            found.append({**vars(seen), "output": encode(seen.output)})
+            if remote is not None and seen.kind != "too slow":  # which may have cut a message short
+                remote.settle(found[-1]["kind"], found[-1]["output"])
+
+        observe(call, answer, cases, limit, told)  # type: ignore[arg-type]
     publish_display_data({MIME: {"nonce": asked["nonce"], "observations": found}})
 
 

@@ -52,6 +52,12 @@ def connect(place: dict[str, str]) -> None:
     _line, _token = link.makefile("rwb"), place["token"]
 
 
+def settle(kind: str, output: Any) -> None:
+    """Say what a call gave, for good: only then may the candidates of the next one be called."""
+    send(_line, {"token": _token, "settled": [kind, output]})
+    receive(_line)
+
+
 def candidate(number: int) -> Callable[..., Any]:
     """A function that calls a candidate; it changes its arguments as that does. Any error of it is a RuntimeError."""
 
